@@ -1,0 +1,59 @@
+"""What a user asks of a run: the one value that the command line and `run` hand over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from h5flow.config.workflow import Workflow
+
+__all__ = ["RunRequest", "RunSummary"]
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """One command: workflows, run one after the other on one output.
+
+    Attributes
+    ----------
+    configs : tuple
+        Paths of workflow files, dicts of the same content, or `Workflow` objects.
+    output, input : str or None
+        Files; None takes what the first workflow says.
+    start, end : int or None
+        Rows of each source, half open; negative counts from the end.
+    on_existing : {"default", "append", "overwrite"}
+        What to do where the output exists.
+    compression : str or None
+        ``"gzip"``, ``"gzip:6"`` …; None takes what each workflow says.
+    chunk_size : int, "auto" or None
+        Rows per chunk of every dataset loop; None takes what each workflow says.
+    """
+
+    configs: tuple[str | Mapping[str, Any] | Workflow, ...]
+    output: str | None = None
+    input: str | None = None
+    start: int | None = None
+    end: int | None = None
+    drop: tuple[str, ...] = ()
+    compression: str | None = None
+    on_existing: Literal["default", "append", "overwrite"] = "default"
+    strict: bool = False
+    backend: str = "auto"
+    comm: str = "auto"
+    chunk_size: int | Literal["auto"] | None = None
+    input_data: Literal["copy", "link"] = "copy"
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What was done: the output, and rows and chunks of each workflow."""
+
+    output: str
+    run_id: str
+    configs: tuple[str, ...] = ()
+    chunks: tuple[int, ...] = ()
+    rows: tuple[int, ...] = ()
+    seconds: float = 0.0
+    warnings: tuple[str, ...] = field(default=())

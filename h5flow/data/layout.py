@@ -1,0 +1,121 @@
+"""The file format: paths, attributes and dtypes. Nothing else in the package knows them.
+
+::
+
+    /<dataset>/data                    rows
+    /<A>/ref/<B>/ref                   (L, 2) integers, column 0 indexes A, column 1 indexes B
+    /<A>/ref/<B>/ref_region            (len A,) start and stop of the rows of ``ref`` that hold row i's
+    /<B>/ref/<A>/ref_region            (len B,) the same for the other direction
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from h5flow.errors import DataError
+
+__all__ = [
+    "RECORDS",
+    "ReferencePaths",
+    "attributes_path",
+    "clean_name",
+    "data_path",
+    "name_of_data_path",
+    "ref_dtype",
+    "ref_region_dtype",
+    "reference_paths",
+]
+
+DATA, REF, REGION, RECORDS = "data", "ref", "ref_region", "h5flow"
+RESERVED = frozenset({DATA, REF, REGION})
+
+ref_dtype = np.dtype("i8")
+ref_region_dtype = np.dtype([("start", "i8"), ("stop", "i8")])
+
+
+@dataclass(frozen=True)
+class ReferencePaths:
+    """Absolute paths of one many-to-many relation, and the names it links."""
+
+    parent: str
+    child: str
+    ref: str
+    parent_region: str
+    child_region: str
+
+    @property
+    def ref_attributes(self) -> dict[str, str]:
+        """Attributes of the reference table."""
+        return {
+            "dset0": data_path(self.parent),
+            "dset1": data_path(self.child),
+            "ref_region0": self.parent_region,
+            "ref_region1": self.child_region,
+        }
+
+    @property
+    def region_attributes(self) -> dict[str, str]:
+        """Attributes of both region tables."""
+        return {"ref": self.ref}
+
+
+def clean_name(name: str) -> str:
+    """Return a dataset's name without leading, trailing and doubled slashes.
+
+    Raises
+    ------
+    DataError
+        The name is empty or uses a word that the format reserves.
+    """
+    if not isinstance(name, str):
+        raise DataError(f"the name of a dataset is a string, not {name!r}")
+    parts = [part for part in name.split("/") if part]
+    if not parts:
+        raise DataError(f"'{name}' is not the name of a dataset")
+    taken = RESERVED.intersection(parts) or {".", ".."}.intersection(parts)
+    if taken or parts[0] == RECORDS:
+        word = min(taken) if taken else RECORDS
+        raise DataError(
+            f"'{name}' cannot name a dataset: '{word}' is reserved by the file format",
+            advice="Choose a name whose parts are none of data, ref, ref_region, and that does "
+            "not begin with h5flow.",
+        )
+    return "/".join(parts)
+
+
+def data_path(name: str) -> str:
+    """Return the path of a dataset's rows."""
+    return f"/{clean_name(name)}/{DATA}"
+
+
+def attributes_path(name: str) -> str:
+    """Return the path of the group that holds a dataset's metadata."""
+    return f"/{clean_name(name)}"
+
+
+def name_of_data_path(path: str) -> str | None:
+    """Return the dataset whose rows are at `path`, None where the path is something else.
+
+    Examples
+    --------
+    >>> name_of_data_path("/charge/hits/data")
+    'charge/hits'
+    """
+    parts = [part for part in path.split("/") if part]
+    if len(parts) < 2 or parts[-1] != DATA or parts[0] == RECORDS:
+        return None
+    return None if RESERVED.intersection(parts[:-1]) else "/".join(parts[:-1])
+
+
+def reference_paths(parent: str, child: str) -> ReferencePaths:
+    """Return the paths of the references ``parent -> child`` as they were created."""
+    parent, child = clean_name(parent), clean_name(child)
+    return ReferencePaths(
+        parent=parent,
+        child=child,
+        ref=f"/{parent}/{REF}/{child}/{REF}",
+        parent_region=f"/{parent}/{REF}/{child}/{REGION}",
+        child_region=f"/{child}/{REF}/{parent}/{REGION}",
+    )

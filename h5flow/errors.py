@@ -1,0 +1,163 @@
+"""One tree of errors: what is wrong, where, and what to do about it.
+
+Everything h5flow raises on purpose is an `H5FlowError`. Classes that users already catch as a
+built-in (``KeyError``, ``RuntimeError`` …) inherit from that as well. `exit_status` is what the
+command line exits with; 2 means that nothing was created.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "DiscoveryError",
+    "FileFormatError",
+    "H5FlowError",
+    "H5FlowWarning",
+    "HookError",
+    "NoSuchDatasetError",
+    "PaddingError",
+    "Place",
+    "Problem",
+    "ReverseReferenceError",
+    "UsageError",
+    "did_you_mean",
+]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a workflow file something stands: `line` and `column` count from 1."""
+
+    file: str
+    line: int
+    column: int
+    key: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}"
+        return f"{where}: {self.key}" if self.key else where
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong in a workflow file."""
+
+    message: str
+    place: Place | None = None
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}" if self.place else self.message
+
+
+class H5FlowError(Exception):
+    """The root of all errors that h5flow raises on purpose.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, in a sentence.
+    place : Place, optional
+        The line of the workflow file that is to blame.
+    advice : str, optional
+        What the user can do about it, in a sentence.
+    """
+
+    exit_status: ClassVar[int] = 1
+
+    def __init__(
+        self, message: str, *, place: Place | None = None, advice: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.place = place
+        self.advice = advice
+
+    def __str__(self) -> str:
+        text = f"{self.place}: {self.message}" if self.place else self.message
+        if not self.advice:
+            return text
+        return f"{text.rstrip('.')}. {self.advice}"
+
+
+class UsageError(H5FlowError):
+    """The command line, or what it asks of the files at hand, cannot be done."""
+
+    exit_status = 2
+
+
+class ConfigError(UsageError):
+    """A workflow file is wrong; holds every problem that was found in it.
+
+    Parameters
+    ----------
+    problems : sequence of Problem
+        At least one.
+    """
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)
+
+
+class DiscoveryError(UsageError):
+    """A class named in a workflow was not found, is ambiguous, or cannot be imported."""
+
+
+class FileFormatError(H5FlowError, OSError):
+    """A file is missing, is not HDF5, is damaged, or does not have h5flow's layout."""
+
+    def __str__(self) -> str:
+        return H5FlowError.__str__(self)
+
+
+class DataError(H5FlowError, ValueError):
+    """A call of the data manager with arguments that do not fit the data."""
+
+
+class NoSuchDatasetError(H5FlowError, KeyError):
+    """A dataset, reference or group that is not in the file."""
+
+    def __str__(self) -> str:
+        return H5FlowError.__str__(self)
+
+
+class ReverseReferenceError(H5FlowError, RuntimeError):
+    """References between two datasets exist already, in the other direction."""
+
+
+class PaddingError(H5FlowError, MemoryError):
+    """A padded result would not fit in memory."""
+
+
+class HookError(H5FlowError):
+    """An exception escaped a hook of a user's class.
+
+    `__cause__` is the user's exception, with its own traceback.
+
+    Parameters
+    ----------
+    message : str
+        Hook, class, name, chunk and rows, and the exception in a line.
+    """
+
+
+class H5FlowWarning(UserWarning):
+    """All warnings of h5flow."""
+
+
+def did_you_mean(name: str, candidates: Iterable[str]) -> str:
+    """Return ``" (did you mean 'x'?)"`` for the nearest candidate, or an empty string.
+
+    Examples
+    --------
+    >>> did_you_mean("muon", ["events", "muons"])
+    " (did you mean 'muons'?)"
+    """
+    nearest = difflib.get_close_matches(name, list(candidates), n=1, cutoff=0.6)
+    return f" (did you mean '{nearest[0]}'?)" if nearest else ""
