@@ -32,7 +32,10 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Place:
-    """Where in a workflow file something stands: `line` and `column` count from 1."""
+    """Where in a workflow file something stands: `line` and `column` count from 1.
+
+    Both are 0 where there is no line to point at: a dict, or a file that cannot be read.
+    """
 
     file: str
     line: int
@@ -40,7 +43,7 @@ class Place:
     key: str = ""
 
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}"
+        where = f"{self.file}:{self.line}" if self.line else self.file
         return f"{where}: {self.key}" if self.key else where
 
 

@@ -33,12 +33,13 @@ class CopyProgress:
 
 @dataclass(frozen=True)
 class ConfigStarted:
-    """A workflow's parts are built; `total_rows` is None where a generator has no length."""
+    """A workflow's parts are built; totals are None where the generator does not know them."""
 
     config: str
     source: str
     stages: tuple[str, ...]
     total_rows: int | None
+    total_chunks: int | None = None
 
 
 @dataclass(frozen=True)

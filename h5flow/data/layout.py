@@ -23,6 +23,7 @@ __all__ = [
     "clean_name",
     "data_path",
     "name_of_data_path",
+    "names_of_ref_path",
     "ref_dtype",
     "ref_region_dtype",
     "reference_paths",
@@ -107,6 +108,24 @@ def name_of_data_path(path: str) -> str | None:
     if len(parts) < 2 or parts[-1] != DATA or parts[0] == RECORDS:
         return None
     return None if RESERVED.intersection(parts[:-1]) else "/".join(parts[:-1])
+
+
+def names_of_ref_path(path: str) -> tuple[str, str] | None:
+    """Return parent and child of the reference table at `path`, None where it is none.
+
+    Examples
+    --------
+    >>> names_of_ref_path("/events/ref/charge/hits/ref")
+    ('events', 'charge/hits')
+    """
+    parts = [part for part in path.split("/") if part]
+    if len(parts) < 4 or parts[-1] != REF or parts.count(REF) != 2 or parts[0] == RECORDS:
+        return None
+    middle = parts.index(REF)
+    parent, child = parts[:middle], parts[middle + 1 : -1]
+    if not parent or not child or RESERVED.intersection([*parent, *child]):
+        return None
+    return "/".join(parent), "/".join(child)
 
 
 def reference_paths(parent: str, child: str) -> ReferencePaths:

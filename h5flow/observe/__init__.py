@@ -1,0 +1,1 @@
+"""What is shown of a run: consumes the events, and nothing depends on it but the command."""

@@ -1,0 +1,16 @@
+"""How rows reach HDF5: the protocol of a storage, and the implementations by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from h5flow.registry import Registry
+from h5flow.storage.protocol import Storage
+
+__all__ = ["Storage", "storages"]
+
+storages: Registry[Callable[..., Storage]] = Registry(
+    "storage",
+    "h5flow.storages",
+    {"single_process": "h5flow.storage.single_process:SingleProcessStorage"},
+)

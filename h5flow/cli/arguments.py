@@ -1,0 +1,137 @@
+"""Read the command line: words to a `Command`.
+
+There are two forms with the same options, ``h5flow run CONFIG …`` and the older
+``h5flow -o OUT.h5 -c CONFIG …``; they differ in what is the default for requirements that cannot
+be loaded. What the words mean for the files at hand is for `h5flow.core` to judge.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from h5flow import __version__
+from h5flow.cli.options import SEE_HELP, Parser, make_parser, option_names
+from h5flow.core.request import RunRequest
+from h5flow.errors import UsageError, did_you_mean
+
+__all__ = ["Command", "parse"]
+
+LATER_COMMANDS = ("check", "inspect", "new", "doctor")
+LATER_OPTIONS = ("--resume", "--checkpoint-every", "--stall-timeout")
+
+
+@dataclass(frozen=True)
+class Command:
+    """What the command line asks for.
+
+    Attributes
+    ----------
+    request : RunRequest
+        The run.
+    verbose : int
+        0 to 2.
+    quiet : bool
+        Neither progress nor a summary are shown.
+    """
+
+    request: RunRequest
+    verbose: int = 0
+    quiet: bool = False
+
+
+def parse(words: Sequence[str], environ: Mapping[str, str] = os.environ) -> Command:
+    """Return what the words of a command line ask for.
+
+    Parameters
+    ----------
+    words : sequence of str
+        All of them but the program's name.
+    environ : mapping of str to str
+        Environment variables; ``H5FLOW_NOMPI=1`` is read.
+
+    Raises
+    ------
+    UsageError
+        The command line is wrong.
+    SystemExit
+        The help or the version were asked for, and have been printed.
+    """
+    in_run = bool(words) and words[0] == "run"
+    parser = make_parser(in_run)
+    found, unknown = parser.parse_known_intermixed_args(words[1:] if in_run else words)
+    _refuse_unknown(unknown, parser)
+    configs = _configs(found, in_run)
+    request = RunRequest(
+        configs=configs,
+        output=found.output,
+        input=found.input,
+        start=found.start,
+        end=found.end,
+        drop=tuple(found.drop),
+        compression=found.compression,
+        on_existing=found.on_existing,
+        strict=in_run if found.strict is None else found.strict,
+        backend=found.backend,
+        comm=_comm(found, environ),
+        chunk_size=found.chunk_size,
+        input_data=found.input_data,
+    )
+    return Command(request, verbose=min(found.verbose, 2), quiet=found.quiet)
+
+
+def _comm(found: argparse.Namespace, environ: Mapping[str, str]) -> str:
+    if found.nompi:
+        return "serial"
+    if found.comm is not None:
+        return str(found.comm)
+    return "serial" if environ.get("H5FLOW_NOMPI", "0") not in ("", "0") else "auto"
+
+
+def _refuse_unknown(unknown: Sequence[str], parser: Parser) -> None:
+    for word in unknown:
+        name = word.partition("=")[0]
+        if name in LATER_OPTIONS:
+            raise UsageError(f"h5flow {__version__} does not have the option '{name}' yet")
+        known = option_names(parser)
+        raise UsageError(f"there is no option '{name}'{did_you_mean(name, known)}", advice=SEE_HELP)
+
+
+def _configs(found: argparse.Namespace, in_run: bool) -> tuple[str, ...]:
+    """Return the workflow files in the order given; they are all named in one way, at least one."""
+    if found.positional and not in_run:
+        raise _stray(found.positional[0])
+    if found.positional and found.configs:
+        raise UsageError(
+            f"workflow files are given both with -c ({', '.join(found.configs)}) and without "
+            f"({', '.join(found.positional)}), so their order is not known",
+            advice="Give all of them without -c.",
+        )
+    configs = found.positional or found.configs
+    if configs:
+        return tuple(configs)
+    eaten = [name for name in found.drop if name.endswith((".yaml", ".yml"))]
+    if eaten:
+        raise UsageError(
+            f"no workflow file is given; '{eaten[0]}' was taken for a dataset to drop",
+            advice="Put workflow files before -d.",
+        )
+    form = "h5flow run CONFIG" if in_run else "h5flow -o OUT.h5 -c CONFIG"
+    raise UsageError(f"no workflow file is given: {form}", advice=SEE_HELP)
+
+
+def _stray(word: str) -> UsageError:
+    if word in LATER_COMMANDS:
+        return UsageError(f"h5flow {__version__} does not have the command '{word}' yet")
+    if word == "run":
+        return UsageError("'run' comes first: h5flow run [OPTIONS] CONFIG ...")
+    if word.endswith((".yaml", ".yml")):
+        return UsageError(
+            f"it is not clear what '{word}' is",
+            advice=f"To run this workflow file: h5flow run {word}, or -c {word}.",
+        )
+    return UsageError(
+        f"h5flow has no command '{word}'{did_you_mean(word, ['run'])}", advice=SEE_HELP
+    )

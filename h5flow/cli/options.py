@@ -1,0 +1,219 @@
+"""The options of the command line, as an argparse parser."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Literal, NoReturn
+
+from h5flow import __version__
+from h5flow.errors import UsageError
+
+__all__ = ["SEE_HELP", "USAGE", "Parser", "make_parser", "option_names"]
+
+USAGE = """\
+h5flow run [OPTIONS] CONFIG [CONFIG ...]
+       h5flow [OPTIONS] -o OUT.h5 -c CONFIG [CONFIG ...]"""
+
+EXIT_STATUSES = """\
+The first form is strict, the second, older one lenient: see --strict and --lenient.
+
+exit status: 0 done; 1 the run failed; 2 the command line or a workflow file is wrong;
+130 interrupted, 143 terminated. Unless it is 0, the output is as it was."""
+
+SEE_HELP = "'h5flow --help' lists all options."
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises what is wrong in place of printing it."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise a `UsageError`."""
+        raise UsageError(message, advice=SEE_HELP)
+
+
+def make_parser(in_run: bool) -> Parser:
+    """Return the parser of ``h5flow run``, or that of the older form."""
+    parser = Parser(
+        prog="h5flow",
+        usage=USAGE,
+        description="Run workflows over the linked tables of an HDF5 file.",
+        epilog=EXIT_STATUSES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    _add_files(parser, in_run)
+    _add_existing(parser)
+    _add_how(parser)
+    _add_messages(parser)
+    return parser
+
+
+def _add_files(parser: Parser, in_run: bool) -> None:
+    files = parser.add_argument_group("files and rows")
+    # the older form collects stray words too, to say what to do about them
+    about = "workflow files, run one after the other on one output"
+    hidden = argparse.SUPPRESS
+    files.add_argument("positional", metavar="CONFIG", nargs="*", help=about if in_run else hidden)
+    files.add_argument(
+        "-c",
+        "--config",
+        "--configs",
+        dest="configs",
+        metavar="CONFIG",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="the same, as an option" if in_run else about,
+    )
+    files.add_argument(
+        "-o",
+        "--output",
+        "--output_filename",
+        dest="output",
+        metavar="FILE",
+        help="the output (else 'output' of the first workflow)",
+    )
+    files.add_argument(
+        "-i",
+        "--input",
+        "--input_filename",
+        dest="input",
+        metavar="FILE",
+        help="the input (else 'input' of the first workflow, else the output itself)",
+    )
+    files.add_argument(
+        "-s",
+        "--start",
+        "--start_position",
+        dest="start",
+        metavar="ROW",
+        type=_row,
+        help="first row of the source; negative counts from the end",
+    )
+    files.add_argument(
+        "-e",
+        "--end",
+        "--end_position",
+        dest="end",
+        metavar="ROW",
+        type=_row,
+        help="row of the source to stop before; negative counts from the end",
+    )
+    files.add_argument(
+        "-d",
+        "--drop",
+        metavar="NAME",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="datasets to leave out of the output",
+    )
+    files.add_argument(
+        "-z",
+        "--compression",
+        metavar="NAME[:LEVEL]",
+        help="the filter of new datasets: gzip, gzip:6, lzf ...",
+    )
+
+
+def _add_existing(parser: Parser) -> None:
+    existing = parser.add_argument_group("an output that exists").add_mutually_exclusive_group()
+    existing.add_argument(
+        "--append",
+        dest="on_existing",
+        action="store_const",
+        const="append",
+        default="default",
+        help="add to it",
+    )
+    existing.add_argument(
+        "--overwrite",
+        dest="on_existing",
+        action="store_const",
+        const="overwrite",
+        help="replace it when the run has succeeded",
+    )
+
+
+def _add_how(parser: Parser) -> None:
+    how = parser.add_argument_group("how it runs")
+    missing = how.add_mutually_exclusive_group()
+    missing.add_argument(
+        "--strict",
+        action="store_true",
+        default=None,
+        help="a requirement that cannot be loaded is an error (default of 'h5flow run')",
+    )
+    missing.add_argument(
+        "--lenient",
+        dest="strict",
+        action="store_false",
+        default=None,
+        help="it is None, with a warning (default without 'run')",
+    )
+    how.add_argument(
+        "--backend",
+        metavar="NAME",
+        default="auto",
+        help="array library of the stages: auto, numpy ...",
+    )
+    where = how.add_mutually_exclusive_group()
+    where.add_argument("--comm", metavar="NAME", help="communicator: auto, serial ...")
+    where.add_argument(
+        "--nompi",
+        action="store_true",
+        help="--comm serial; also: H5FLOW_NOMPI=1 in the environment",
+    )
+    how.add_argument(
+        "--chunk-size", metavar="ROWS|auto", type=_chunk_size, help="rows of the source in a chunk"
+    )
+    how.add_argument(
+        "--input-data",
+        choices=("copy", "link"),
+        default="copy",
+        help="copy the input's datasets to the output, or link to them",
+    )
+
+
+def _add_messages(parser: Parser) -> None:
+    messages = parser.add_argument_group("messages")
+    messages.add_argument(
+        "-v",
+        "--verbose",
+        action="count",
+        default=0,
+        help="say what is done; -vv: everything, and tracebacks of errors",
+    )
+    messages.add_argument("-q", "--quiet", action="store_true", help="no progress, no summary")
+    messages.add_argument(
+        "--version",
+        action="version",
+        version=f"h5flow {__version__}",
+        help="show the version and exit",
+    )
+
+
+def _row(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a row number") from None
+
+
+def _chunk_size(text: str) -> int | Literal["auto"]:
+    if text == "auto":
+        return "auto"
+    try:
+        rows = int(text)
+    except ValueError:
+        rows = 0
+    if rows < 1:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is neither a positive number of rows nor 'auto'"
+        )
+    return rows
+
+
+def option_names(parser: Parser) -> list[str]:
+    """Return all options that `parser` knows, aliases too."""
+    return [name for action in parser._actions for name in action.option_strings]

@@ -1,0 +1,203 @@
+"""The file that a run makes: what it starts from, and the parts that write it."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from h5flow.comm.protocol import Communicator
+from h5flow.core.parts import PlannedWorkflow
+from h5flow.core.request import RunRequest
+from h5flow.data.data_manager import H5FlowDataManager
+from h5flow.data.linked_tables import LinkedTables
+from h5flow.errors import UsageError
+from h5flow.events import HookTimed, Observer, Published
+from h5flow.io.compact import compact
+from h5flow.io.copy import copy_input
+from h5flow.io.links import link_input
+from h5flow.io.open_file import open_file
+from h5flow.journal.provenance import RunRecord, read_records, write_record
+from h5flow.journal.working_file import WorkingFile, same_file
+from h5flow.storage import storages
+from h5flow.transaction.rendezvous import Rendezvous
+
+__all__ = ["OpenOutput", "OutputPlan", "plan_output"]
+
+
+@dataclass(frozen=True)
+class OutputPlan:
+    """What a command does with its output.
+
+    Attributes
+    ----------
+    output, input : str or None
+        As the user named them.
+    base : str or None
+        The file whose contents the working file starts with: the input of a dataset loop, or the
+        output that is added to. None for an empty file.
+    base_is_linked : bool
+        Whether the base's datasets stay where they are, with links to them.
+    """
+
+    output: str
+    input: str | None
+    base: str | None
+    base_is_linked: bool = False
+
+
+def plan_output(request: RunRequest, first: PlannedWorkflow) -> OutputPlan:
+    """Decide what to do with an output that may exist.
+
+    Raises
+    ------
+    UsageError
+        No output is named, the input does not exist, or the output exists and the request does
+        not say what to do with it.
+    """
+    output = request.output or first.workflow.output
+    if not output:
+        raise UsageError(
+            "there is no output file",
+            advice="Name one with -o OUT.h5, or in the workflow with `flow: output: OUT.h5`.",
+        )
+    source = request.input or first.workflow.input
+    exists = os.path.exists(output)
+    into_itself = source is not None and exists and same_file(source, output)
+    overwrite = request.on_existing == "overwrite"
+    if not first.generator.copies_input:
+        if overwrite and into_itself:
+            raise UsageError(_overwrite_of_input(output))
+        return OutputPlan(output, source, output if exists and not overwrite else None)
+    if source is None or into_itself:
+        if not exists:
+            raise UsageError(
+                f"the workflow loops over a dataset, but no input is named and the output "
+                f"{output} does not exist",
+                advice="Name the input with -i IN.h5, or in the workflow with `flow: input:`.",
+            )
+        if overwrite:
+            raise UsageError(_overwrite_of_input(output))
+        return OutputPlan(output, source, output)
+    if not os.path.exists(source):
+        raise UsageError(f"the input {source} does not exist", advice="Look at -i and its folder.")
+    if exists and not overwrite:
+        raise UsageError(
+            f"the output {output} exists already, and the workflow would copy the input {source} "
+            "into it",
+            advice=f"Choose another output, add --overwrite to replace it, or leave out -i to "
+            f"loop over {output} itself.",
+        )
+    return OutputPlan(output, source, source, request.input_data == "link")
+
+
+def _overwrite_of_input(output: str) -> str:
+    return f"--overwrite cannot replace {output}: it is the input of this run as well"
+
+
+def refuse_repeated_run(plan: OutputPlan, records: list[RunRecord], request: RunRequest) -> None:
+    """Refuse a run that is recorded in the output which it would add to.
+
+    Raises
+    ------
+    UsageError
+        With both ways to go on.
+    """
+    if request.on_existing != "default" or plan.base != plan.output:
+        return
+    with open_file(Path(plan.output), "r") as file:
+        present = read_records(file)
+    for record in records:
+        for old in present:
+            if record.is_same_run(old):
+                raise UsageError(
+                    f"the same run is recorded in {plan.output} already: source "
+                    f"'{record.source}', stages {', '.join(record.stage_names) or 'none'}, made "
+                    f"{old.date}",
+                    advice="Add --append to add its rows again, or --overwrite to start anew "
+                    "(where the input is another file).",
+                )
+
+
+class OpenOutput:
+    """The working file of a run, open; complete and under its own name only after `publish`.
+
+    Parameters
+    ----------
+    plan : OutputPlan
+    communicator : Communicator
+    observe : callable
+        Told about the copy and the end.
+    """
+
+    def __init__(self, plan: OutputPlan, communicator: Communicator, observe: Observer) -> None:
+        self.plan = plan
+        self.observe = observe
+        self.deleted = False
+        self._begin = time.perf_counter()
+        self._working = WorkingFile(plan.output)
+        try:
+            self._put_base()
+            storage = storages.get("single_process")(self._working.working_path, "a")
+            self.rendezvous = Rendezvous(communicator, storage)
+            H5FlowDataManager.run_in_progress = True
+        except BaseException:
+            self._working.discard()
+            raise
+
+    def _put_base(self) -> None:
+        if self.plan.base is None:
+            return
+        begin = time.perf_counter()
+        base, working = Path(self.plan.base), self._working.working_path
+        if self.plan.base_is_linked:
+            with open_file(working, "w") as file:
+                link_input(base, file, Path(self.plan.output))
+        else:
+            copy_input(base, working, observe=self.observe)
+        self.observe(HookTimed("copy input", "", "init", time.perf_counter() - begin))
+
+    @property
+    def working_path(self) -> Path:
+        """The file that is written."""
+        return self._working.working_path
+
+    def data_manager(self, tables: LinkedTables) -> H5FlowDataManager:
+        """Return the facade for one workflow's stages."""
+        return H5FlowDataManager(self.plan.output, tables=tables, working_path=self.working_path)
+
+    def publish(self, records: list[RunRecord]) -> str:
+        """Complete the file, and give it its name; returns the ``run_id``."""
+        storage = self.rendezvous.storage
+        run_id = write_record(storage.file, records)
+        storage.close()
+        if self.deleted:
+            self._working.rewrite(lambda old, new: compact(old, new))
+        size = self.working_path.stat().st_size
+        self._working.publish()
+        H5FlowDataManager.run_in_progress = False
+        self.observe(Published(self.plan.output, size, time.perf_counter() - self._begin))
+        return run_id
+
+    def discard(self) -> None:
+        """Remove the working file; harmless after `publish`."""
+        H5FlowDataManager.run_in_progress = False
+        try:
+            self.rendezvous.storage.close()
+        finally:
+            self._working.discard()
+
+    def __enter__(self) -> OpenOutput:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.discard()
+
+

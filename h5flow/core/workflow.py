@@ -1,0 +1,211 @@
+"""One workflow on one output: builds the parts, then init, loop and finish."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from h5flow.backends import choose_backend
+from h5flow.comm import choose_communicator
+from h5flow.config import load_workflow
+from h5flow.config.workflow import GeneratorSpec, StageSpec, Workflow
+from h5flow.core.cache import CacheLoader
+from h5flow.core.hooks import Hooks, Where
+from h5flow.core.loop import LoopResult, plan_stages, run_loop
+from h5flow.core.output import OpenOutput, plan_output
+from h5flow.core.parts import Parts, PlannedWorkflow, Spec, build_parts, find_classes
+from h5flow.core.records import run_record
+from h5flow.core.request import RunRequest
+from h5flow.data.linked_tables import LinkedTables
+from h5flow.errors import ConfigError, H5FlowWarning, Problem, did_you_mean
+from h5flow.events import ConfigFinished, ConfigStarted, Observer, ignore_event
+from h5flow.modules.dataset_loop import H5FlowDatasetLoopGenerator
+
+__all__ = ["H5FlowManager"]
+
+
+class H5FlowManager:
+    """Runs one workflow: ``init()``, ``run()``, ``finish()``, in this order.
+
+    Parameters
+    ----------
+    config : str, dict or Workflow
+        A workflow file or its content.
+    output_filename : str
+        The file that is made, or added to; it appears when `finish` has ended.
+    input_filename : str, optional
+        The file whose rows a dataset loop copies, or that a generator reads.
+    start_position, end_position : int, optional
+        Rows of the source, half open.
+    compression : str, optional
+        The filter of new datasets.
+    planned, output, request, observe : optional
+        Given by `h5flow.run`, which runs several workflows on one output.
+
+    Attributes
+    ----------
+    data_manager : H5FlowDataManager
+    generator : H5FlowGenerator
+    stages : list of H5FlowStage
+    """
+
+    def __init__(
+        self,
+        config: str | os.PathLike[str] | Mapping[str, Any] | Workflow,
+        output_filename: str | None,
+        input_filename: str | None = None,
+        start_position: int | None = None,
+        end_position: int | None = None,
+        compression: str | None = None,
+        *,
+        planned: PlannedWorkflow | None = None,
+        output: OpenOutput | None = None,
+        request: RunRequest | None = None,
+        observe: Observer = ignore_event,
+    ) -> None:
+        self._observe = observe
+        self._planned = planned or find_classes([load_workflow(config)])[0]
+        self.workflow = self._planned.workflow
+        self._request = request or RunRequest(
+            configs=(self.workflow,),
+            output=output_filename,
+            input=input_filename,
+            start=start_position,
+            end=end_position,
+            compression=compression,
+        )
+        self._begin = time.perf_counter()
+        self._result = LoopResult(0, 0)
+        self._owns_output = output is None
+        self._output = output or self._open_output()
+        self._input = input_filename if output else self._output.plan.input
+        self._tables = LinkedTables(
+            self._output.rendezvous, compression or self.workflow.compression
+        )
+        self._hooks = Hooks(self._tables, observe)
+        self.data_manager = self._output.data_manager(self._tables)
+        self._parts: Parts = self._or_discard(
+            lambda: build_parts(self._planned, self._construct)
+        )
+        self.generator = self._parts.generator
+        self.stages = list(self._parts.stages)
+
+    def init(self) -> None:
+        """Call ``init`` of resources, generator and stages. Collective."""
+        self._or_discard(self._init)
+
+    def run(self) -> None:
+        """Loop over the source. Collective."""
+        source = self.generator.dset_name
+        loader = CacheLoader(self._tables, source, strict=self._request.strict)
+        planned = plan_stages(self.stages, [spec.requires for spec in self.workflow.stages])
+        self._result = self._or_discard(
+            lambda: run_loop(self.generator, planned, self._hooks, loader, self._observe)
+        )
+
+    def finish(self) -> None:
+        """Call ``finish`` of generator, stages and resources, and drop datasets. Collective.
+
+        A manager that opened its output itself publishes it.
+        """
+        self._or_discard(self._finish)
+
+    def outcome(self) -> dict[str, Any]:
+        """Return how far the loop went: chunks, rows and seconds."""
+        seconds = time.perf_counter() - self._begin
+        return {"chunks": self._result.chunks, "rows": self._result.rows, "seconds": seconds}
+
+    def _open_output(self) -> OpenOutput:
+        communicator = choose_communicator(self._request.comm)
+        plan = plan_output(self._request, self._planned)
+        return OpenOutput(plan, communicator, self._observe)
+
+    def _or_discard(self, work: Callable[[], Any]) -> Any:
+        """Do a part of the run; where it fails, remove a working file that is our own."""
+        try:
+            return work()
+        except BaseException:
+            if self._owns_output:
+                self._output.discard()
+            raise
+
+    def _construct(self, spec: Spec, cls: type[Any], arguments: dict[str, Any]) -> Any:
+        communicator = self._output.rendezvous.communicator
+        arguments["data_manager"] = self.data_manager
+        arguments["comm"] = communicator.handle
+        arguments["xp"] = choose_backend(self._request.backend).namespace
+        if not isinstance(spec, StageSpec):
+            arguments["input_filename"] = self._input
+            arguments["start_position"] = self._request.start
+            arguments["end_position"] = self._request.end
+        if isinstance(spec, GeneratorSpec):
+            arguments["dset_name"] = spec.dset_name
+            if self._request.chunk_size and issubclass(cls, H5FlowDatasetLoopGenerator):
+                arguments["chunk_size"] = self._request.chunk_size
+        return self._hooks.construct(arguments["name"], spec.classname, cls, arguments)
+
+    def _init(self) -> None:
+        source = self.generator.dset_name
+        where = Where(source)
+        for resource in self._parts.resources:
+            self._hooks.call(resource, "init", where, source)
+        if self.generator.copies_input:
+            self._check_source()
+        self._hooks.call(self.generator, "init", where)
+        for stage in self.stages:
+            self._hooks.call(stage, "init", where, source)
+        self._observe(self._started())
+
+    def _check_source(self) -> None:
+        spec = self.workflow.generator
+        if self._tables.find(spec.dset_name) is None:
+            names = self._tables.inventory.datasets
+            problem = (
+                f"there is no dataset '{spec.dset_name}' to loop over"
+                f"{did_you_mean(spec.dset_name, names)}; there are {', '.join(names) or 'none'}"
+            )
+            raise ConfigError([Problem(problem, spec.place)])
+
+    def _started(self) -> ConfigStarted:
+        generator = self.generator
+        loops = isinstance(generator, H5FlowDatasetLoopGenerator)
+        return ConfigStarted(
+            self.workflow.name,
+            generator.dset_name,
+            tuple(stage.name for stage in self.stages),
+            total_rows=len(generator.rows) if loops else None,
+            total_chunks=len(generator) if hasattr(generator, "__len__") else None,
+        )
+
+    def _finish(self) -> None:
+        source = self.generator.dset_name
+        where = Where(source)
+        self._hooks.call(self.generator, "finish", where)
+        for stage in self.stages:
+            self._hooks.call(stage, "finish", where, source)
+        for resource in self._parts.resources:
+            self._hooks.call(resource, "finish", where, source)
+        self._drop()
+        self._tables.settle()
+        self._observe(ConfigFinished(self.workflow.name, **self.outcome()))
+        if self._owns_output:
+            record = run_record(
+                self._planned, self._request, self._input, self._output.plan.output
+            )
+            self._output.publish([replace(record, **self.outcome())])
+
+    def _drop(self) -> None:
+        for name in dict.fromkeys((*self.workflow.drop, *self._request.drop)):
+            names = self._tables.inventory.datasets
+            if self._tables.delete(name):
+                self._output.deleted = True
+            else:
+                warnings.warn(
+                    f"there is no dataset '{name}' to drop{did_you_mean(name, names)}",
+                    H5FlowWarning,
+                    stacklevel=2,
+                )

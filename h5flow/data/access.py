@@ -1,0 +1,126 @@
+"""Reading by name: rows of a dataset, and rows along references, for the facade and the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from h5flow.data.layout import clean_name, data_path, name_of_data_path
+from h5flow.data.linked_tables import LinkedTables
+from h5flow.data.links import Link, linked_jagged, linked_padded
+from h5flow.references.selection import selected_rows
+from h5flow.errors import DataError
+from h5flow.io.reading import read_rows, read_slice
+from h5flow.references.jagged import Jagged
+
+__all__ = ["read_item", "read_linked", "read_slice_of"]
+
+Array = np.ndarray[Any, Any]
+
+
+def read_slice_of(tables: LinkedTables, name: str, rows: slice) -> Array:
+    """Return the rows ``rows.start:rows.stop`` of a dataset; none of an empty or EMPTY slice."""
+    start, stop = _bounds(rows)
+    return read_slice(_dataset(tables, name), start, stop)
+
+
+def read_linked(
+    tables: LinkedTables,
+    path: Sequence[str],
+    rows: slice,
+    layout: Literal["padded", "jagged", "single", "aligned"],
+    *,
+    index_only: bool,
+) -> Any:
+    """Return what is linked to rows of the first dataset of a chain.
+
+    Parameters
+    ----------
+    path : sequence of str
+        Two to five datasets; each is linked to the next.
+    rows : slice
+        Of the first.
+    layout : str
+        ``"padded"`` is a masked array (n, w, …); ``"jagged"`` a `Jagged`; ``"single"`` a masked
+        array (n,), for rows that have one linked row at most.
+    index_only : bool
+        Return int64 row numbers in place of rows.
+
+    Raises
+    ------
+    DataError
+        A row has more than one linked row, with ``"single"``.
+    PaddingError
+        A padded result would not fit in memory.
+    """
+    indices = np.arange(*_bounds(rows), dtype=np.int64)
+    links = _links(tables, path)
+    data = _dataset(tables, path[-1])
+    if layout == "jagged":
+        return linked_jagged(indices, links, data, indices_only=index_only)
+    if layout != "single":
+        return linked_padded(indices, links, data, indices_only=index_only)
+    jagged = linked_jagged(indices, links, data, indices_only=index_only)
+    return _single(path, jagged)
+
+
+def read_item(tables: LinkedTables, key: tuple[Any, ...]) -> Any:
+    """Return what ``data_manager[key]`` means: names, then perhaps a selection."""
+    names = [part for part in key if isinstance(part, str)]
+    has_selection = not isinstance(key[-1], str)
+    if len(names) != len(key) - has_selection:
+        raise DataError(
+            f"{key!r}: the names of datasets come first, then one selection",
+            advice="Write dm['dataset', 0:10], or dm['parent', 'child', 0:10].",
+        )
+    selection = key[-1] if has_selection else slice(None)
+    path = [name_of_data_path(name) or clean_name(name) for name in names]
+    rows = selected_rows(selection, tables.dataset(path[0]).length)
+    if len(path) == 1:
+        return read_rows(_dataset(tables, path[0]), rows)
+    return linked_padded(rows, _links(tables, path), _dataset(tables, path[-1]))
+
+
+def _bounds(rows: slice) -> tuple[int, int]:
+    start = max(int(rows.start), 0)
+    return start, max(int(rows.stop), start)
+
+
+def _dataset(tables: LinkedTables, name: str) -> Any:
+    tables.dataset(name)
+    return tables.read_table(data_path(name))
+
+
+def _links(tables: LinkedTables, path: Sequence[str]) -> list[Link]:
+    links = []
+    for parent, child in zip(path[:-1], path[1:], strict=True):
+        paths, direction = tables.relation(parent, child)
+        region = paths.parent_region if direction == (0, 1) else paths.child_region
+        links.append(
+            Link(
+                tables.read_table(paths.ref),
+                tables.read_table(region) if tables.has_table(region) else None,
+                direction,
+                parent_rows=tables.dataset(parent).length,
+            )
+        )
+    return links
+
+
+def _single(path: Sequence[str], jagged: Jagged) -> np.ma.MaskedArray[Any, Any]:
+    counts = jagged.counts
+    if counts.max(initial=0) > 1:
+        row = int(np.argmax(counts > 1))
+        raise DataError(
+            f"`layout: single`, but row {row} of the chunk has {counts[row]} rows along "
+            f"{' -> '.join(path)}",
+            advice="Take `layout: padded` or `layout: jagged`.",
+        )
+    padded = np.ma.MaskedArray(
+        np.zeros((len(counts), *jagged.values.shape[1:]), jagged.values.dtype), mask=True
+    )
+    there = counts == 1
+    padded[there] = jagged.values
+    return padded

@@ -1,0 +1,251 @@
+"""Links between tables, as they lie in a file, and following them from known rows."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from h5flow.errors import DataError, H5FlowWarning
+from h5flow.io.reading import RowSource, block_rows, read_intervals, read_rows
+from h5flow.references.follow import Followed, PairBlock, cells_of, compose, follow
+from h5flow.references.jagged import Jagged
+from h5flow.references.padding import pad_cells
+from h5flow.references.regions import Int64Array, is_region_dtype, join_intervals
+
+__all__ = ["Link", "Regions", "follow_links", "linked_jagged", "linked_padded", "read_regions"]
+
+BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
+
+
+@dataclass(frozen=True, eq=False)
+class Regions:
+    """Where in a reference table the references of some rows lie.
+
+    Parameters
+    ----------
+    starts, stops : numpy.ndarray
+        int64, shape (n,), within the table; equal where a row has none.
+    """
+
+    starts: Int64Array
+    stops: Int64Array
+
+
+@dataclass(frozen=True, eq=False)
+class Link:
+    """References of one dataset to another, seen in one direction.
+
+    Parameters
+    ----------
+    ref : h5py.Dataset or numpy.ndarray
+        Shape (L, 2), integers of any width.
+    region : h5py.Dataset or numpy.ndarray, optional
+        Integer fields ``start`` and ``stop``, one row per row of the parent; rows beyond its end
+        have no references. None searches the whole table.
+    direction : tuple of int
+        Columns of `ref` that hold the parent and the child.
+    parent_rows : int, optional
+        Number of rows of the parent, where it is known.
+    """
+
+    ref: RowSource
+    region: RowSource | None = None
+    direction: tuple[int, int] = (0, 1)
+    parent_rows: int | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        shape, kind = self.ref.shape, self.ref.dtype.kind
+        if len(shape) != 2 or shape[1] != 2 or (kind not in "iu" and shape[0]):
+            raise DataError(
+                f"references are integers of shape (N, 2), not {self.ref.dtype} {shape}"
+            )
+        if tuple(self.direction) not in ((0, 1), (1, 0)):
+            raise DataError(f"a direction of references is (0, 1) or (1, 0), not {self.direction}")
+        region = self.region
+        if region is not None and not (is_region_dtype(region.dtype) and len(region.shape) == 1):
+            raise DataError(
+                f"a region has the integer fields start and stop and one dimension, not "
+                f"{region.dtype} {region.shape}"
+            )
+
+    def regions_of(self, rows: Int64Array) -> Regions:
+        """Return the regions of rows of the parent; rows that do not exist have none."""
+        there = rows >= 0
+        if self.parent_rows is not None:
+            there &= rows < self.parent_rows
+        if self.region is None:
+            return Regions(np.zeros(len(rows), np.int64), there * np.int64(self.ref.shape[0]))
+        there &= rows < self.region.shape[0]
+        if there.all():
+            return read_regions(self.region, rows, self.ref.shape[0])
+        starts, stops = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64)
+        known = read_regions(self.region, rows[there], self.ref.shape[0])
+        starts[there], stops[there] = known.starts, known.stops
+        return Regions(starts, stops)
+
+    def children_of(self, rows: Int64Array, regions: Regions) -> Followed:
+        """Return the children of rows of the parent that have the given regions."""
+        starts, stops = join_intervals(regions.starts, regions.stops, block_rows(self.ref))
+        pairs = read_intervals(self.ref, starts, stops)
+        parent, child = self.direction
+        columns = pairs[:, parent].astype(np.int64), pairs[:, child].astype(np.int64)
+        return follow(rows, regions.starts, regions.stops, PairBlock(*columns, starts, stops))
+
+
+def read_regions(region: RowSource, rows: Int64Array, table_rows: int) -> Regions:
+    """Return the regions that stand in the given rows of a region table.
+
+    Raises
+    ------
+    DataError
+        A region is negative or ends before it begins: the table was written with integers that
+        are too narrow, or is damaged.
+    """
+    found = read_rows(region, rows)
+    starts, stops = found["start"].astype(np.int64), found["stop"].astype(np.int64)
+    wrong = (starts < 0) | (stops < starts)
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        raise DataError(
+            f"the region of row {rows[at]} in {getattr(region, 'name', None) or 'the array'} is "
+            f"({starts[at]}, {stops[at]}), which cannot be",
+            advice="Follow the references without it: give the table itself as an array, ref[:].",
+        )
+    return Regions(np.minimum(starts, table_rows), np.minimum(stops, table_rows))
+
+
+def follow_links(
+    rows: Int64Array,
+    links: Sequence[Link],
+    *,
+    mask: BoolArray | None = None,
+    regions: Regions | None = None,
+) -> list[Followed]:
+    """Follow a chain of links from rows of its first parent.
+
+    Parameters
+    ----------
+    rows : numpy.ndarray
+        int64, shape (n,), in any order, repeats allowed.
+    links : sequence of Link
+        At least one; the children of each are the parents of the next.
+    mask : numpy.ndarray, optional
+        bool, shape (n,): True = do not follow this row.
+    regions : Regions, optional
+        Of `rows` in the first link; looked up where not given.
+
+    Returns
+    -------
+    list of Followed
+        One per link; each follows all children of the link before.
+    """
+    regions = links[0].regions_of(rows) if regions is None else regions
+    if mask is not None:
+        regions = Regions(np.where(mask, 0, regions.starts), np.where(mask, 0, regions.stops))
+    levels = [links[0].children_of(rows, regions)]
+    for link in links[1:]:
+        rows = levels[-1].index
+        levels.append(link.children_of(rows, link.regions_of(rows)))
+    return levels
+
+
+def linked_padded(
+    rows: Int64Array,
+    links: Sequence[Link],
+    data: RowSource | None,
+    *,
+    mask: BoolArray | None = None,
+    regions: Regions | None = None,
+    indices_only: bool = False,
+    budget: int | None = None,
+) -> np.ma.MaskedArray[Any, Any]:
+    """Return the rows at the end of a chain of links, padded.
+
+    Parameters
+    ----------
+    rows, links, mask, regions
+        As for `follow_links`.
+    data : h5py.Dataset or numpy.ndarray, optional
+        Rows of the last child; only with `indices_only` may it be left out, and then indices are
+        given as they stand in the file, also those of rows that do not exist.
+    indices_only : bool
+        Return int64 indices in place of rows.
+    budget : int, optional
+        As for `pad_cells`.
+
+    Returns
+    -------
+    numpy.ma.MaskedArray
+        Shape (n, w1, w2, ..., *row shape). References to rows that do not exist have a cell,
+        masked, and give one warning.
+    """
+    levels = follow_links(rows, links, mask=mask, regions=regions)
+    shape, cells = cells_of(levels)
+    index, there = levels[-1].index, _existing(links, levels, data, "masked")
+    if there is not None and not there.all():
+        cells, index = cells[there], index[there]
+    return pad_cells(shape, cells, _values(index, data, indices_only), budget=budget)
+
+
+def linked_jagged(
+    rows: Int64Array,
+    links: Sequence[Link],
+    data: RowSource | None,
+    *,
+    mask: BoolArray | None = None,
+    regions: Regions | None = None,
+    indices_only: bool = False,
+) -> Jagged:
+    """Return the rows at the end of a chain of links, without padding.
+
+    Parameters are those of `linked_padded`. A chain gives the rows of its last child for each row
+    of its first parent. References to rows that do not exist are left out, with one warning.
+    """
+    levels = follow_links(rows, links, mask=mask, regions=regions)
+    chain = compose(levels)
+    offsets, index = chain.offsets, chain.index
+    there = _existing(links, levels, data, "left out")
+    if there is not None and not there.all():
+        offsets = np.concatenate(([0], np.cumsum(there)))[offsets]
+        index = index[there]
+    return Jagged(offsets, _values(index, data, indices_only), index)
+
+
+def _values(index: Int64Array, data: RowSource | None, indices_only: bool) -> np.ndarray[Any, Any]:
+    if indices_only:
+        return index
+    if data is None:
+        raise DataError(
+            "there are no data to take rows from",
+            advice="Give `data`, or ask for the indices alone with `indices_only=True`.",
+        )
+    return read_rows(data, index)
+
+
+def _existing(
+    links: Sequence[Link], levels: Sequence[Followed], data: RowSource | None, fate: str
+) -> BoolArray | None:
+    """Say which of the last rows exist, None where that is not asked; warn of those that do not."""
+    missing, there = 0, None
+    for level, link in zip(levels[:-1], links[1:], strict=True):
+        missing += int(np.count_nonzero(~_within(level.index, link.parent_rows)))
+    if data is not None:
+        there = _within(levels[-1].index, data.shape[0] if data.shape else 0)
+        missing += len(there) - int(np.count_nonzero(there))
+    if missing:
+        warnings.warn(
+            f"{missing:,} of the references that were followed point to rows that do not exist; "
+            f"they are {fate}",
+            H5FlowWarning,
+            stacklevel=4,
+        )
+    return there
+
+
+def _within(index: Int64Array, length: int | None) -> BoolArray:
+    within: BoolArray = index >= 0
+    return within if length is None else within & (index < length)

@@ -1,0 +1,115 @@
+"""The default generator: a loop over the rows of a dataset that exists."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, ClassVar
+
+from h5flow.core.generator import H5FlowGenerator
+from h5flow.errors import H5FlowWarning, UsageError
+from h5flow.io.chunks import rows_per_loop_chunk
+from h5flow.storage.protocol import TableDescription
+
+__all__ = ["H5FlowDatasetLoopGenerator", "chunk_rows", "loop_range"]
+
+
+class H5FlowDatasetLoopGenerator(H5FlowGenerator):
+    """Loops over a dataset in chunks of equal size, in order.
+
+    Parameters
+    ----------
+    chunk_size : int or "auto"
+        Rows per chunk; ``"auto"`` takes about 4 MiB, a multiple of the dataset's HDF5 chunk.
+    """
+
+    class_version = "1.0.0"
+    copies_input: ClassVar[bool] = True
+    chunk_size: int | str = "auto"
+
+    def __init__(self, **params: Any) -> None:
+        self.chunk_size = params.pop("chunk_size", "auto")
+        super().__init__(**params)
+        if self.chunk_size != "auto" and (
+            not isinstance(self.chunk_size, int)
+            or isinstance(self.chunk_size, bool)
+            or self.chunk_size < 1
+        ):
+            raise UsageError(
+                f"{self.name}: chunk_size is a positive whole number or 'auto', not "
+                f"{self.chunk_size!r}"
+            )
+        #: The rows that the loop goes over, known after `init`.
+        self.rows = range(0)
+        self._chunk_rows = 1
+        self._iteration = 0
+
+    def init(self) -> None:
+        """Find the range of the loop and the size of its chunks."""
+        length = len(self.data_manager.get_dset(self.dset_name))
+        self.rows = loop_range(self.dset_name, length, self.start_position, self.end_position)
+        dataset = self.data_manager.get_dset(self.dset_name)
+        self._chunk_rows = chunk_rows(
+            TableDescription(
+                dataset.dtype,
+                dataset.shape[1:],
+                dataset.shape[0],
+                dataset.chunks[0] if dataset.chunks else None,
+            ),
+            self.chunk_size,
+        )
+
+    def __len__(self) -> int:
+        """Return the number of iterations."""
+        return -(-len(self.rows) // (self._chunk_rows * self.size))
+
+    def next(self) -> slice:
+        """Return the next chunk; chunks are dealt in turn by iteration and rank."""
+        chunk = self._iteration * self.size + self.rank
+        self._iteration += 1
+        start = self.rows.start + chunk * self._chunk_rows
+        if start >= self.rows.stop:
+            return self.EMPTY
+        return slice(start, min(start + self._chunk_rows, self.rows.stop))
+
+
+def chunk_rows(source: TableDescription, chunk_size: int | str) -> int:
+    """Return the rows of a chunk; the bounds of chunks do not depend on the number of ranks."""
+    if isinstance(chunk_size, int):
+        return chunk_size
+    return rows_per_loop_chunk(source.dtype, source.row_shape, source.chunk_rows)
+
+
+def loop_range(source: str, length: int, start: int | None, end: int | None) -> range:
+    """Return the rows that a range selects of a dataset.
+
+    Parameters
+    ----------
+    start, end : int or None
+        Half open; negative counts from the end. `end` beyond the dataset's is clipped.
+
+    Raises
+    ------
+    UsageError
+        `start` is at or beyond the end, or after `end`, or either lies before the first row.
+    """
+    if not length and not start and end is None:
+        return range(0)
+    first = 0 if start is None else start + length if start < 0 else start
+    last = length if end is None else end + length if end < 0 else end
+    asked = f"rows {'' if start is None else start}:{'' if end is None else end}"
+    has = f"{source} has {length:,} rows"
+    if first < 0 or last < 0:
+        raise UsageError(f"{asked}: before the first row; {has}")
+    if start is not None and first >= length:
+        raise UsageError(
+            f"{asked}: the start is at or beyond the end; {has}",
+            advice=f"Take a start below {length}." if length else "",
+        )
+    if first > last:
+        raise UsageError(f"{asked}: the start is after the end; {has}")
+    if last > length:
+        warnings.warn(
+            f"{asked}: {has}; the end is clipped to {length}", H5FlowWarning, stacklevel=2
+        )
+        last = length
+    return range(first, last)

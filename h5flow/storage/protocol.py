@@ -1,0 +1,131 @@
+"""All that a storage ever receives, and what it must do with it.
+
+Below the data manager everything goes by HDF5 path: a storage knows tables, not datasets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import h5py
+import numpy as np
+
+__all__ = [
+    "Batch",
+    "CreateTable",
+    "Link",
+    "Rows",
+    "SetAttributes",
+    "Storage",
+    "TableDescription",
+    "Write",
+]
+
+Rows = slice | np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class TableDescription:
+    """What a table is: dtype of a row, shape of a row, number of rows, rows per HDF5 chunk."""
+
+    dtype: np.dtype[Any]
+    row_shape: tuple[int, ...]
+    length: int
+    chunk_rows: int | None = None
+
+
+@dataclass(frozen=True)
+class CreateTable:
+    """A table to be made, empty."""
+
+    path: str
+    dtype: np.dtype[Any]
+    row_shape: tuple[int, ...] = ()
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    compression: str | None = None
+
+
+@dataclass(frozen=True)
+class Write:
+    """Rows for a table; `rows` is a slice with a start and stop, or sorted unique indices."""
+
+    path: str
+    rows: Rows
+    data: np.ndarray[Any, Any]
+
+    @property
+    def stop(self) -> int:
+        """One past the last row."""
+        if isinstance(self.rows, slice):
+            return int(self.rows.stop)
+        return int(self.rows[-1]) + 1 if len(self.rows) else 0
+
+
+@dataclass(frozen=True)
+class Link:
+    """References to append: `pairs` is (n, 2) int64, column k indexes what `regions[k]` covers."""
+
+    path: str
+    regions: tuple[str, str]
+    pairs: np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class SetAttributes:
+    """Metadata for a group, which is made if there is none."""
+
+    path: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one rank has made in one hook, in the order of its calls."""
+
+    iteration: int = -1
+    creates: Sequence[CreateTable] = ()
+    lengths: Mapping[str, int] = field(default_factory=dict)
+    writes: Sequence[Write] = ()
+    links: Sequence[Link] = ()
+    attributes: Sequence[SetAttributes] = ()
+
+
+class Storage(Protocol):
+    """A way for bytes to reach an HDF5 file, and to be read back."""
+
+    name: str
+
+    @property
+    def file(self) -> h5py.File:
+        """The open file, with everything in it that was applied."""
+        ...
+
+    def describe(self, path: str, /) -> TableDescription | None:
+        """Return what the table at `path` is, None where there is none."""
+        ...
+
+    def attributes(self, path: str, /) -> dict[str, Any] | None:
+        """Return the metadata of the object at `path`, None where there is none."""
+        ...
+
+    def apply(self, batch: Batch, /) -> None:
+        """Take a batch; it may stay in memory until `flush`, `table` or `close`. Collective."""
+        ...
+
+    def table(self, path: str, /) -> h5py.Dataset:
+        """Return the table at `path` with every row that was applied."""
+        ...
+
+    def delete(self, path: str, /) -> None:
+        """Remove the object at `path`."""
+        ...
+
+    def flush(self) -> None:
+        """Write everything that was applied to the file. Collective."""
+        ...
+
+    def close(self) -> None:
+        """Flush and close the file. Collective."""
+        ...

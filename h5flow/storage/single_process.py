@@ -1,0 +1,226 @@
+"""One process, one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from h5flow.errors import DataError, NoSuchDatasetError
+from h5flow.io.chunks import rows_per_hdf5_chunk
+from h5flow.io.filters import filter_arguments
+from h5flow.io.links import linked_target
+from h5flow.io.open_file import open_file
+from h5flow.references.regions import merge, touched_rows
+from h5flow.storage.protocol import Batch, CreateTable, Link, SetAttributes, TableDescription
+from h5flow.storage.table import Table
+
+__all__ = ["SingleProcessStorage"]
+
+
+class SingleProcessStorage:
+    """An h5py file whose appended rows are buffered up to whole HDF5 chunks.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    mode : {"r", "a"}
+        ``"a"`` makes the file if there is none.
+    """
+
+    name = "single_process"
+
+    def __init__(self, path: Path, mode: str = "a") -> None:
+        self.path = path
+        self.writable = mode == "a"
+        if self.writable:
+            mode = "r+" if path.exists() else "w"
+        self._file = open_file(path, mode)
+        self._tables: dict[str, Table] = {}
+        self._linked_files: dict[Path, h5py.File] = {}
+        self._linked: dict[str, h5py.Dataset] = {}
+
+    @property
+    def file(self) -> h5py.File:
+        """The open file, with everything in it that was applied."""
+        self._flush_tables()
+        return self._file
+
+    def describe(self, path: str, /) -> TableDescription | None:
+        """Return what the table at `path` is, None where there is none."""
+        linked = self._linked_dataset(path)
+        if linked is not None:
+            chunk_rows = linked.chunks[0] if linked.chunks else None
+            return TableDescription(linked.dtype, linked.shape[1:], linked.shape[0], chunk_rows)
+        table = self._find(path)
+        return table.describe() if table else None
+
+    def attributes(self, path: str, /) -> dict[str, Any] | None:
+        """Return the metadata of the object at `path`, None where there is none."""
+        if path not in self._file:
+            return None
+        return dict(self._file[path].attrs.items())
+
+    def apply(self, batch: Batch, /) -> None:
+        """Take a batch: make, grow, write, link, then set metadata."""
+        for create in batch.creates:
+            self._create(create)
+        for path, length in batch.lengths.items():
+            self._writable_table(path).extend(length)
+        for write in batch.writes:
+            self._writable_table(write.path).write(write.rows, write.data)
+        for link in batch.links:
+            self._append_references(link)
+        for attributes in batch.attributes:
+            self._set_attributes(attributes)
+
+    def table(self, path: str, /) -> h5py.Dataset:
+        """Return the table at `path` with every row that was applied.
+
+        Raises
+        ------
+        NoSuchDatasetError
+            There is no table at `path`.
+        """
+        linked = self._linked_dataset(path)
+        if linked is not None:
+            return linked
+        table = self._find(path)
+        if table is None:
+            raise NoSuchDatasetError(f"there is no dataset {path} in {self.path}")
+        return table.flush() if self.writable else table.dataset
+
+    def delete(self, path: str, /) -> None:
+        """Remove the object at `path`, and groups that are empty without it."""
+        self._flush_tables()
+        self._tables = {}
+        self._linked = {}
+        del self._file[path]
+
+    def flush(self) -> None:
+        """Write everything that was applied to the file."""
+        self._flush_tables()
+        if self.writable:
+            self._file.flush()
+
+    def close(self) -> None:
+        """Flush and close the file; harmless where it is closed."""
+        try:
+            if self._file:
+                self._flush_tables()
+        finally:
+            self._tables = {}
+            self._linked = {}
+            for linked_file in self._linked_files.values():
+                linked_file.close()
+            self._file.close()
+
+    def _flush_tables(self) -> None:
+        if self.writable:
+            for table in self._tables.values():
+                table.flush()
+
+    def _find(self, path: str) -> Table | None:
+        table = self._tables.get(path)
+        if table is None:
+            found = self._file.get(path)
+            if not isinstance(found, h5py.Dataset) or found.shape is None or not found.shape:
+                return None
+            table = self._tables[path] = Table(found)
+        return table
+
+    def _writable_table(self, path: str) -> Table:
+        linked = self._linked_dataset(path)
+        if linked is not None:
+            raise DataError(
+                f"{path} is linked from the input {linked.file.filename}: its rows cannot be written",
+                advice="Run with --input-data copy to have a copy of the input in the output.",
+            )
+        table = self._find(path)
+        if table is None:
+            raise NoSuchDatasetError(f"there is no dataset {path} in {self.path}")
+        return table
+
+    def _linked_dataset(self, path: str) -> h5py.Dataset | None:
+        """Return a dataset behind an external link, through a read-only handle of its own."""
+        if path in self._linked:
+            return self._linked[path]
+        if path in self._tables:
+            return None
+        target = linked_target(self._file, path)
+        if target is None:
+            return None
+        source, inner = target
+        if source not in self._linked_files:
+            self._linked_files[source] = open_file(source, "r")
+        dataset = self._linked_files[source].get(inner)
+        if not isinstance(dataset, h5py.Dataset):
+            return None
+        self._linked[path] = dataset
+        return dataset
+
+    def _create(self, create: CreateTable) -> None:
+        rows = rows_per_hdf5_chunk(create.dtype, create.row_shape)
+        # Variable-length values lie outside of the chunks, where filters do not reach.
+        filters = {} if create.dtype.hasobject else filter_arguments(create.compression)
+        dataset = self._file.create_dataset(
+            create.path,
+            shape=(0, *create.row_shape),
+            maxshape=(None, *create.row_shape),
+            chunks=(rows, *create.row_shape),
+            dtype=create.dtype,
+            **filters,
+        )
+        dataset.attrs.update(create.attributes)
+
+    def _append_references(self, link: Link) -> None:
+        table = self._writable_table(link.path)
+        first_row = table.length
+        table.write(
+            slice(first_row, first_row + len(link.pairs)), _narrow(link.pairs, table.dtype, link.path)
+        )
+        for column, region_path in enumerate(link.regions):
+            self._merge_regions(region_path, *touched_rows(link.pairs[:, column], first_row))
+
+    def _merge_regions(
+        self,
+        path: str,
+        rows: np.ndarray[Any, Any],
+        starts: np.ndarray[Any, Any],
+        stops: np.ndarray[Any, Any],
+    ) -> None:
+        region = self._writable_table(path)
+
+        def widen(present: np.ndarray[Any, Any], part: slice) -> np.ndarray[Any, Any]:
+            widened = np.empty_like(present)
+            merged_starts, merged_stops = merge(
+                present["start"], present["stop"], starts[part], stops[part]
+            )
+            widened["start"] = _narrow(merged_starts, region.dtype["start"], path)
+            widened["stop"] = _narrow(merged_stops, region.dtype["stop"], path)
+            return widened
+
+        region.update(rows, widen)
+
+    def _set_attributes(self, attributes: SetAttributes) -> None:
+        group = self._file.require_group(attributes.path)
+        for name, value in attributes.values.items():
+            group.attrs[name] = value
+
+
+def _narrow(
+    values: np.ndarray[Any, Any], dtype: np.dtype[Any], path: str
+) -> np.ndarray[Any, Any]:
+    """Return integers in the dtype of the file, or refuse: files of others have u4 or i4."""
+    if values.dtype == dtype or not len(values):
+        return values.astype(dtype, copy=False)
+    limits = np.iinfo(dtype)
+    if values.min() < limits.min or values.max() > limits.max:
+        raise DataError(
+            f"{path} holds {dtype} in this file, too narrow for {values.max()}",
+            advice="Let h5flow make a new file, whose references are i8.",
+        )
+    return values.astype(dtype)

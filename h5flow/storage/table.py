@@ -1,0 +1,181 @@
+"""One growing table in a file: appended rows wait in memory until they fill HDF5 chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import h5py
+import numpy as np
+
+from h5flow.errors import DataError
+from h5flow.storage.protocol import Rows, TableDescription
+
+__all__ = ["Table"]
+
+Array = np.ndarray[Any, Any]
+
+# Reading over a gap this wide costs less than one more call into HDF5.
+JOINED_GAP_BYTES = 2**16
+
+
+class Table:
+    """A dataset with a buffer at its end.
+
+    Rows at or beyond `_stored` (the extent in the file) and beyond the buffer were never
+    written, so they are zero; appends therefore only ever touch the buffer.
+
+    Parameters
+    ----------
+    dataset : h5py.Dataset
+        Open for writing.
+    """
+
+    def __init__(self, dataset: h5py.Dataset) -> None:
+        self.dataset = dataset
+        self.dtype: np.dtype[Any] = dataset.dtype
+        self.row_shape: tuple[int, ...] = dataset.shape[1:]
+        self.chunk_rows: int | None = dataset.chunks[0] if dataset.chunks else None
+        self.length: int = dataset.shape[0]
+        self._most_rows: int | None = dataset.maxshape[0]
+        self._stored: int = self.length
+        self._tail_start: int = self.length
+        self._tail: list[Array] = []
+        self._tail_rows = 0
+
+    def describe(self) -> TableDescription:
+        """Return what the table is, with the rows that wait in memory."""
+        return TableDescription(self.dtype, self.row_shape, self.length, self.chunk_rows)
+
+    def extend(self, length: int) -> None:
+        """Grow the table to `length` rows, the new ones zero; never shrinks it."""
+        if self._most_rows is not None and length > self._most_rows:
+            raise DataError(
+                f"{self.dataset.name} cannot grow to {length} rows: it was made with room for "
+                f"{self._most_rows} only",
+                advice="Write to a dataset that h5flow creates instead.",
+            )
+        self.length = max(self.length, length)
+
+    def write(self, rows: Rows, data: Array) -> None:
+        """Write rows, growing the table where they are beyond its end.
+
+        Parameters
+        ----------
+        rows : slice or numpy.ndarray
+            With start and stop, or sorted unique indices.
+        data : numpy.ndarray
+            Of the table's dtype; shape (number of rows, *row shape). Kept, not copied.
+        """
+        if isinstance(rows, slice):
+            self._write_run(rows.start, data)
+            return
+        for start, stop, part in self._runs(rows):
+            if stop - start == part.stop - part.start:
+                self._write_run(start, data[part])
+            else:
+                block = self.read(start, stop)
+                block[rows[part] - start] = data[part]
+                self._write_run(start, block)
+
+    def update(self, rows: Array, change: Callable[[Array, slice], Array]) -> None:
+        """Replace rows by what `change` makes of them.
+
+        Parameters
+        ----------
+        rows : numpy.ndarray
+            Sorted unique indices; those beyond the end are taken as zero.
+        change : callable
+            Called with the present rows of a part, and which part of `rows` they are.
+        """
+        for start, stop, part in self._runs(rows):
+            block = self.read(start, stop)
+            within = rows[part] - start
+            block[within] = change(block[within], part)
+            self._write_run(start, block)
+
+    def read(self, start: int, stop: int) -> Array:
+        """Return a copy of the rows ``start:stop``, zero beyond the end."""
+        if start < self._tail_start + self._tail_rows and stop > self._tail_start:
+            self._write_tail(whole_chunks=False)
+        stored = min(max(self._stored - start, 0), stop - start)
+        if stored == stop - start:
+            return np.asarray(self.dataset[start:stop])
+        block = np.zeros((stop - start, *self.row_shape), self.dtype)
+        if stored:
+            block[:stored] = self.dataset[start : start + stored]
+        return block
+
+    def flush(self) -> h5py.Dataset:
+        """Write what waits in memory, and return the dataset at its full length."""
+        self._write_tail(whole_chunks=False)
+        self._resize(self.length)
+        return self.dataset
+
+    def _runs(self, rows: Array) -> Iterator[tuple[int, int, slice]]:
+        """Yield start and stop of each run of near rows, and which part of `rows` it is."""
+        if not len(rows):
+            return
+        gap = max(1, JOINED_GAP_BYTES // max(1, self.dtype.itemsize))
+        breaks = np.flatnonzero(np.diff(rows) > gap) + 1
+        bounds = [0, *breaks.tolist(), len(rows)]
+        for first, last in zip(bounds[:-1], bounds[1:], strict=True):
+            yield int(rows[first]), int(rows[last - 1]) + 1, slice(first, last)
+
+    def _write_run(self, start: int, data: Array) -> None:
+        stop = start + len(data)
+        self.extend(stop)
+        end = self._tail_start + self._tail_rows
+        if start < max(self._stored, end):
+            self._write_tail(whole_chunks=False)
+            self._resize(stop)
+            self._write_direct(start, data)
+            self._tail_start = self._stored
+            return
+        gap = start - end
+        if not self._tail or gap > (self.chunk_rows or 0):
+            self._write_tail(whole_chunks=False)
+            self._tail_start = start
+        elif gap:
+            self._push(np.zeros((gap, *self.row_shape), self.dtype))
+        self._push(data)
+        if self._tail_rows >= (self.chunk_rows or 1):
+            self._write_tail(whole_chunks=True)
+
+    def _push(self, data: Array) -> None:
+        self._tail.append(data)
+        self._tail_rows += len(data)
+
+    def _write_tail(self, *, whole_chunks: bool) -> None:
+        if not self._tail:
+            return
+        end = self._tail_start + self._tail_rows
+        stop = end
+        if whole_chunks and self.chunk_rows:
+            stop = max(end // self.chunk_rows * self.chunk_rows, self._tail_start)
+        count = stop - self._tail_start
+        if not count:
+            return
+        rows = self._tail[0] if len(self._tail) == 1 else np.concatenate(self._tail)
+        self._resize(stop)
+        self._write_direct(self._tail_start, rows[:count])
+        # A copy, so that a few rows do not keep a large array alive.
+        self._tail = [rows[count:].copy()] if count < len(rows) else []
+        self._tail_start, self._tail_rows = stop, end - stop
+
+    def _resize(self, length: int) -> None:
+        if length > self._stored:
+            self.dataset.resize(length, axis=0)
+            self._stored = length
+
+    def _write_direct(self, start: int, data: Array) -> None:
+        if not len(data):
+            return
+        if self.dtype.hasobject:
+            self.dataset[start : start + len(data)] = data
+            return
+        # The plain call of HDF5: h5py's assignment examines compound dtypes anew each time.
+        data = np.ascontiguousarray(data)
+        in_file = self.dataset.id.get_space()
+        in_file.select_hyperslab((start, *(0 for _ in self.row_shape)), data.shape)
+        self.dataset.id.write(h5py.h5s.create_simple(data.shape), in_file, data)
