@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 __all__ = [
+    "CallError",
     "ConfigError",
     "DataError",
     "DiscoveryError",
@@ -121,6 +122,10 @@ class FileFormatError(H5FlowError, OSError):
 
 class DataError(H5FlowError, ValueError):
     """A call of the data manager with arguments that do not fit the data."""
+
+
+class CallError(DataError, TypeError):
+    """Arguments that do not fit the signature of a function, or fit two of them."""
 
 
 class NoSuchDatasetError(H5FlowError, KeyError):

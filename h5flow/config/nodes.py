@@ -93,7 +93,7 @@ def compose(text: str, file: str) -> Document:
             loader.dispose()
     except yaml.YAMLError as error:
         raise ConfigError([_syntax_problem(error, text, file)]) from None
-    if root is None:
+    if root is None or root.tag == "tag:yaml.org,2002:null":
         raise ConfigError([Problem("the file is empty", Place(file, 1, 1))])
     return Document(file, text, root, frozenset(loader.aliased))
 

@@ -143,8 +143,8 @@ class Normaliser:
         return self._construct(name, key)
 
     def _construct(self, node: yaml.Node, key: str) -> tuple[bool, Any]:
-        if node.tag == _VALUE:
-            # PyYAML gives a lone `=` a type of its own, which nothing constructs.
+        if node.tag in (_VALUE, _MERGE):
+            # PyYAML gives `=` and `<<` types of their own, which nothing constructs.
             node.tag = _STRING
         if node.tag == _STRING and isinstance(node, yaml.ScalarNode):
             return True, node.value

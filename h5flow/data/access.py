@@ -9,8 +9,8 @@ import numpy as np
 
 from h5flow.data.layout import clean_name, data_path, name_of_data_path
 from h5flow.data.linked_tables import LinkedTables
-from h5flow.data.links import Link, linked_jagged, linked_padded
-from h5flow.references.selection import selected_rows
+from h5flow.data.following import References, linked_jagged, linked_padded
+from h5flow.references.selection import select_rows
 from h5flow.errors import DataError
 from h5flow.io.reading import read_rows, read_slice
 from h5flow.references.jagged import Jagged
@@ -77,7 +77,7 @@ def read_item(tables: LinkedTables, key: tuple[Any, ...]) -> Any:
         )
     selection = key[-1] if has_selection else slice(None)
     path = [name_of_data_path(name) or clean_name(name) for name in names]
-    rows = selected_rows(selection, tables.dataset(path[0]).length)
+    rows = select_rows(selection, tables.dataset(path[0]).length, what=path[0])
     if len(path) == 1:
         return read_rows(_dataset(tables, path[0]), rows)
     return linked_padded(rows, _links(tables, path), _dataset(tables, path[-1]))
@@ -93,13 +93,13 @@ def _dataset(tables: LinkedTables, name: str) -> Any:
     return tables.read_table(data_path(name))
 
 
-def _links(tables: LinkedTables, path: Sequence[str]) -> list[Link]:
+def _links(tables: LinkedTables, path: Sequence[str]) -> list[References]:
     links = []
     for parent, child in zip(path[:-1], path[1:], strict=True):
         paths, direction = tables.relation(parent, child)
         region = paths.parent_region if direction == (0, 1) else paths.child_region
         links.append(
-            Link(
+            References(
                 tables.read_table(paths.ref),
                 tables.read_table(region) if tables.has_table(region) else None,
                 direction,

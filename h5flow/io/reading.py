@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -159,7 +160,7 @@ def _runs(indices: Int64Array, block: int, largest: int) -> Iterator[slice]:
     cuts = np.diff(indices) > block
     cuts |= np.diff(indices // largest) > 0
     bounds = [0, *(np.flatnonzero(cuts) + 1).tolist(), len(indices)]
-    for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, stop in pairwise(bounds):
         yield slice(start, stop)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,8 @@ class Jagged:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Dtype of a row."""
-        return self.values.dtype
+        dtype: np.dtype[Any] = self.values.dtype
+        return dtype
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -90,5 +92,5 @@ class Jagged:
     def __iter__(self) -> Iterator[np.ndarray[Any, Any]]:
         """Yield the rows of each parent, shape (count, ...), views."""
         bounds = self.offsets.tolist()
-        for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+        for start, stop in pairwise(bounds):
             yield self.values[start:stop]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -130,7 +131,8 @@ def _clear_objects(rows: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> None:
     elif dtype.subdtype is not None:
         _clear_objects(rows, dtype.subdtype[0])
     elif dtype.hasobject:
-        kind = (dtype.metadata or {}).get("vlen")
+        metadata: Mapping[str, Any] = dtype.metadata or {}
+        kind = metadata.get("vlen")
         if kind in (str, bytes):
             rows[...] = b""
         elif kind is not None:
@@ -159,5 +161,6 @@ def _check_budget(shape: tuple[int, ...], values: np.ndarray[Any, Any], budget: 
     raise PaddingError(
         f"padding {shape[0]:,} rows to the largest number of references of a row ({widths}) takes "
         f"{needed / 1e9:,.3g} GB, more than the {budget / 1e9:,.3g} GB that are allowed",
-        advice=f"Use `layout: jagged`, in Python `dereference_jagged`: {values.nbytes / 1e9:,.3g} GB.",
+        advice="Use `layout: jagged`, in Python `dereference_jagged`, which takes "
+        f"{values.nbytes / 1e9:,.3g} GB.",
     )

@@ -19,6 +19,8 @@ from h5flow.storage.table import Table
 
 __all__ = ["SingleProcessStorage"]
 
+Array = np.ndarray[Any, Any]
+
 
 class SingleProcessStorage:
     """An h5py file whose appended rows are buffered up to whole HDF5 chunks.
@@ -94,11 +96,25 @@ class SingleProcessStorage:
         return table.flush() if self.writable else table.dataset
 
     def delete(self, path: str, /) -> None:
-        """Remove the object at `path`, and groups that are empty without it."""
+        """Remove the object at `path`, and groups that are empty without it.
+
+        Of a group that holds other objects the metadata are removed. Harmless where nothing is.
+        """
         self._flush_tables()
         self._tables = {}
         self._linked = {}
+        if self._file.get(path, getlink=True) is None:
+            return
+        found = self._file.get(path)
+        if isinstance(found, h5py.Group) and len(found):
+            for name in list(found.attrs):
+                del found.attrs[name]
+            return
+        parent = self._file[path.rpartition("/")[0] or "/"]
         del self._file[path]
+        while parent.name != "/" and not len(parent) and not len(parent.attrs):
+            path, parent = parent.name, parent.parent
+            del self._file[path]
 
     def flush(self) -> None:
         """Write everything that was applied to the file."""
@@ -178,32 +194,16 @@ class SingleProcessStorage:
 
     def _append_references(self, link: Link) -> None:
         table = self._writable_table(link.path)
+        regions = [self._writable_table(path) for path in link.regions]
         first_row = table.length
-        table.write(
-            slice(first_row, first_row + len(link.pairs)), _narrow(link.pairs, table.dtype, link.path)
-        )
-        for column, region_path in enumerate(link.regions):
-            self._merge_regions(region_path, *touched_rows(link.pairs[:, column], first_row))
-
-    def _merge_regions(
-        self,
-        path: str,
-        rows: np.ndarray[Any, Any],
-        starts: np.ndarray[Any, Any],
-        stops: np.ndarray[Any, Any],
-    ) -> None:
-        region = self._writable_table(path)
-
-        def widen(present: np.ndarray[Any, Any], part: slice) -> np.ndarray[Any, Any]:
-            widened = np.empty_like(present)
-            merged_starts, merged_stops = merge(
-                present["start"], present["stop"], starts[part], stops[part]
-            )
-            widened["start"] = _narrow(merged_starts, region.dtype["start"], path)
-            widened["stop"] = _narrow(merged_stops, region.dtype["stop"], path)
-            return widened
-
-        region.update(rows, widen)
+        pairs = _narrow(link.pairs, table)
+        # All that can be refused comes before anything is written.
+        for column, region in enumerate(regions):
+            _narrow(np.array([first_row + len(pairs)]), region, "stop")
+            region.extend(int(link.pairs[:, column].max()) + 1)
+        table.write(slice(first_row, first_row + len(pairs)), pairs)
+        for column, region in enumerate(regions):
+            _widen(region, *touched_rows(link.pairs[:, column], first_row))
 
     def _set_attributes(self, attributes: SetAttributes) -> None:
         group = self._file.require_group(attributes.path)
@@ -211,16 +211,28 @@ class SingleProcessStorage:
             group.attrs[name] = value
 
 
-def _narrow(
-    values: np.ndarray[Any, Any], dtype: np.dtype[Any], path: str
-) -> np.ndarray[Any, Any]:
-    """Return integers in the dtype of the file, or refuse: files of others have u4 or i4."""
+def _widen(region: Table, rows: Array, starts: Array, stops: Array) -> None:
+    """Make the regions of some rows hold further references."""
+
+    def widened(present: Array, part: slice) -> Array:
+        merged = np.empty_like(present)
+        merged["start"], merged["stop"] = merge(
+            present["start"], present["stop"], starts[part], stops[part]
+        )
+        return merged
+
+    region.update(rows, widened)
+
+
+def _narrow(values: Array, table: Table, field: str | None = None) -> Array:
+    """Return integers in the dtype of a table, or refuse: files of others have u4 or i4."""
+    dtype = table.dtype if field is None else table.dtype[field]
     if values.dtype == dtype or not len(values):
         return values.astype(dtype, copy=False)
     limits = np.iinfo(dtype)
     if values.min() < limits.min or values.max() > limits.max:
         raise DataError(
-            f"{path} holds {dtype} in this file, too narrow for {values.max()}",
+            f"{table.dataset.name} holds {dtype} in this file, too narrow for {values.max()}",
             advice="Let h5flow make a new file, whose references are i8.",
         )
     return values.astype(dtype)

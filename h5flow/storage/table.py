@@ -123,6 +123,8 @@ class Table:
             yield int(rows[first]), int(rows[last - 1]) + 1, slice(first, last)
 
     def _write_run(self, start: int, data: Array) -> None:
+        if not len(data):
+            return
         stop = start + len(data)
         self.extend(stop)
         end = self._tail_start + self._tail_rows
@@ -169,8 +171,6 @@ class Table:
             self._stored = length
 
     def _write_direct(self, start: int, data: Array) -> None:
-        if not len(data):
-            return
         if self.dtype.hasobject:
             self.dataset[start : start + len(data)] = data
             return

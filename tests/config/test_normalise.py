@@ -17,7 +17,7 @@ def params(load, text: str):
 
 def test_values_are_constructed_as_yaml_says(load):
     read = params(
-        load, "{0x3800000: [1, 2], day: 2012-06-01, x: 1.5, y: null, no: true, t: '12', =: ="
+        load, "{0x3800000: [1, 2], day: 2012-06-01, x: 1.5, y: null, no: true, t: '12', =: =, m: <<"
         ", s: !!set {a}, b: !!binary aGk=}"
     )  # fmt: skip
     assert read == {
@@ -28,6 +28,7 @@ def test_values_are_constructed_as_yaml_says(load):
         False: True,
         "t": "12",
         "=": "=",
+        "m": "<<",
         "s": {"a"},
         "b": b"hi",
     }
@@ -93,7 +94,7 @@ def test_merging_what_is_no_mapping(problems):
 @pytest.mark.parametrize(
     "value",
     ["2001-99-99", "!!int ''", "!!bool maybe", "!!float abc", "!!timestamp x", "0b_", "9" * 5000,
-     "!!set [a]", "!!str {}", "!!omap {a: 1}", "2001-01-01T00:00:00+99:00", "<<"],
+     "!!set [a]", "!!str {}", "!!omap {a: 1}", "2001-01-01T00:00:00+99:00"],
 )  # fmt: skip
 def test_value_that_does_not_fit_its_type(problems, value):
     (problem,) = problems(FLOW + f"s:\n  classname: S\n  params: {{a: {value}}}\n")

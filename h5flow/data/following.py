@@ -1,4 +1,4 @@
-"""Links between tables, as they lie in a file, and following them from known rows."""
+"""References as they lie in a file, and following chains of them from known rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ from h5flow.references.jagged import Jagged
 from h5flow.references.padding import pad_cells
 from h5flow.references.regions import Int64Array, is_region_dtype, join_intervals
 
-__all__ = ["Link", "Regions", "follow_links", "linked_jagged", "linked_padded", "read_regions"]
+__all__ = [
+    "References",
+    "Regions",
+    "follow_chain",
+    "linked_jagged",
+    "linked_padded",
+    "read_regions",
+]
 
 BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -36,7 +43,7 @@ class Regions:
 
 
 @dataclass(frozen=True, eq=False)
-class Link:
+class References:
     """References of one dataset to another, seen in one direction.
 
     Parameters
@@ -118,36 +125,36 @@ def read_regions(region: RowSource, rows: Int64Array, table_rows: int) -> Region
     return Regions(np.minimum(starts, table_rows), np.minimum(stops, table_rows))
 
 
-def follow_links(
+def follow_chain(
     rows: Int64Array,
-    links: Sequence[Link],
+    chain: Sequence[References],
     *,
     mask: BoolArray | None = None,
     regions: Regions | None = None,
 ) -> list[Followed]:
-    """Follow a chain of links from rows of its first parent.
+    """Follow a chain of references from rows of its first parent.
 
     Parameters
     ----------
     rows : numpy.ndarray
         int64, shape (n,), in any order, repeats allowed.
-    links : sequence of Link
+    chain : sequence of References
         At least one; the children of each are the parents of the next.
     mask : numpy.ndarray, optional
         bool, shape (n,): True = do not follow this row.
     regions : Regions, optional
-        Of `rows` in the first link; looked up where not given.
+        Of `rows` in the first references; looked up where not given.
 
     Returns
     -------
     list of Followed
         One per link; each follows all children of the link before.
     """
-    regions = links[0].regions_of(rows) if regions is None else regions
+    regions = chain[0].regions_of(rows) if regions is None else regions
     if mask is not None:
         regions = Regions(np.where(mask, 0, regions.starts), np.where(mask, 0, regions.stops))
-    levels = [links[0].children_of(rows, regions)]
-    for link in links[1:]:
+    levels = [chain[0].children_of(rows, regions)]
+    for link in chain[1:]:
         rows = levels[-1].index
         levels.append(link.children_of(rows, link.regions_of(rows)))
     return levels
@@ -155,7 +162,7 @@ def follow_links(
 
 def linked_padded(
     rows: Int64Array,
-    links: Sequence[Link],
+    chain: Sequence[References],
     data: RowSource | None,
     *,
     mask: BoolArray | None = None,
@@ -163,12 +170,12 @@ def linked_padded(
     indices_only: bool = False,
     budget: int | None = None,
 ) -> np.ma.MaskedArray[Any, Any]:
-    """Return the rows at the end of a chain of links, padded.
+    """Return the rows at the end of a chain of references, padded.
 
     Parameters
     ----------
-    rows, links, mask, regions
-        As for `follow_links`.
+    rows, chain, mask, regions
+        As for `follow_chain`.
     data : h5py.Dataset or numpy.ndarray, optional
         Rows of the last child; only with `indices_only` may it be left out, and then indices are
         given as they stand in the file, also those of rows that do not exist.
@@ -183,9 +190,9 @@ def linked_padded(
         Shape (n, w1, w2, ..., *row shape). References to rows that do not exist have a cell,
         masked, and give one warning.
     """
-    levels = follow_links(rows, links, mask=mask, regions=regions)
+    levels = follow_chain(rows, chain, mask=mask, regions=regions)
     shape, cells = cells_of(levels)
-    index, there = levels[-1].index, _existing(links, levels, data, "masked")
+    index, there = levels[-1].index, _existing(chain, levels, data, "masked")
     if there is not None and not there.all():
         cells, index = cells[there], index[there]
     return pad_cells(shape, cells, _values(index, data, indices_only), budget=budget)
@@ -193,22 +200,22 @@ def linked_padded(
 
 def linked_jagged(
     rows: Int64Array,
-    links: Sequence[Link],
+    chain: Sequence[References],
     data: RowSource | None,
     *,
     mask: BoolArray | None = None,
     regions: Regions | None = None,
     indices_only: bool = False,
 ) -> Jagged:
-    """Return the rows at the end of a chain of links, without padding.
+    """Return the rows at the end of a chain of references, without padding.
 
     Parameters are those of `linked_padded`. A chain gives the rows of its last child for each row
     of its first parent. References to rows that do not exist are left out, with one warning.
     """
-    levels = follow_links(rows, links, mask=mask, regions=regions)
-    chain = compose(levels)
-    offsets, index = chain.offsets, chain.index
-    there = _existing(links, levels, data, "left out")
+    levels = follow_chain(rows, chain, mask=mask, regions=regions)
+    step = compose(levels)
+    offsets, index = step.offsets, step.index
+    there = _existing(chain, levels, data, "left out")
     if there is not None and not there.all():
         offsets = np.concatenate(([0], np.cumsum(there)))[offsets]
         index = index[there]
@@ -227,11 +234,11 @@ def _values(index: Int64Array, data: RowSource | None, indices_only: bool) -> np
 
 
 def _existing(
-    links: Sequence[Link], levels: Sequence[Followed], data: RowSource | None, fate: str
+    chain: Sequence[References], levels: Sequence[Followed], data: RowSource | None, fate: str
 ) -> BoolArray | None:
     """Say which of the last rows exist, None where that is not asked; warn of those that do not."""
     missing, there = 0, None
-    for level, link in zip(levels[:-1], links[1:], strict=True):
+    for level, link in zip(levels[:-1], chain[1:], strict=True):
         missing += int(np.count_nonzero(~_within(level.index, link.parent_rows)))
     if data is not None:
         there = _within(levels[-1].index, data.shape[0] if data.shape else 0)

@@ -1,0 +1,134 @@
+"""One process, one file: what a batch leaves in it."""
+
+from __future__ import annotations
+
+import h5py
+import numpy as np
+import pytest
+
+from h5flow.errors import DataError, NoSuchDatasetError
+from h5flow.storage.protocol import Batch, CreateTable, Link, SetAttributes, Write
+from h5flow.storage.single_process import SingleProcessStorage
+
+REGION = np.dtype([("start", "i8"), ("stop", "i8")])
+
+
+def link_tables(dtype: str = "i8") -> tuple[CreateTable, ...]:
+    region = np.dtype([("start", dtype), ("stop", dtype)])
+    return (
+        CreateTable("/a/ref/b/ref", np.dtype(dtype), (2,)),
+        CreateTable("/a/ref/b/ref_region", region),
+        CreateTable("/b/ref/a/ref_region", region),
+    )
+
+
+def link(*pairs: tuple[int, int]) -> Link:
+    return Link(
+        "/a/ref/b/ref",
+        ("/a/ref/b/ref_region", "/b/ref/a/ref_region"),
+        np.array(pairs, np.int64).reshape(-1, 2),
+    )
+
+
+def test_tables_are_made_with_chunks_of_a_mebibyte(storage: SingleProcessStorage):
+    storage.apply(Batch(creates=[CreateTable("/x/data", np.dtype("f8"), (2,))]))
+    made = storage.table("/x/data")
+    assert made.chunks == (65_536, 2)
+    assert made.maxshape == (None, 2)
+
+
+def test_compression_is_used_and_variable_length_rows_go_without(storage: SingleProcessStorage):
+    text = h5py.string_dtype()
+    storage.apply(
+        Batch(
+            creates=[
+                CreateTable("/x/data", np.dtype("f8"), compression="gzip:7"),
+                CreateTable("/t/data", text, compression="gzip:7"),
+            ]
+        )
+    )
+    assert storage.table("/x/data").compression == "gzip"
+    assert storage.table("/x/data").compression_opts == 7
+    assert storage.table("/t/data").compression is None
+
+
+def test_a_batch_grows_writes_links_and_describes(storage: SingleProcessStorage):
+    storage.apply(Batch(creates=[CreateTable("/x/data", np.dtype("i4")), *link_tables()]))
+    storage.apply(
+        Batch(
+            lengths={"/x/data": 4},
+            writes=[Write("/x/data", slice(1, 3), np.array([5, 6], "i4"))],
+            links=[link((0, 1), (2, 0))],
+            attributes=[SetAttributes("/x", {"unit": "cm"})],
+        )
+    )
+    assert storage.table("/x/data")[:].tolist() == [0, 5, 6, 0]
+    assert storage.table("/a/ref/b/ref")[:].tolist() == [[0, 1], [2, 0]]
+    assert storage.table("/a/ref/b/ref_region")[:].tolist() == [(0, 1), (0, 0), (1, 2)]
+    assert storage.table("/b/ref/a/ref_region")[:].tolist() == [(1, 2), (0, 1)]
+    assert storage.attributes("/x") == {"unit": "cm"}
+
+
+def test_regions_of_rows_that_are_linked_again_hold_both(storage: SingleProcessStorage):
+    storage.apply(Batch(creates=link_tables()))
+    storage.apply(Batch(links=[link((0, 0), (1, 1))]))
+    storage.apply(Batch(links=[link((2, 0)), link((0, 3))]))
+    assert storage.table("/a/ref/b/ref_region")[:].tolist() == [(0, 4), (1, 2), (2, 3)]
+    assert storage.table("/b/ref/a/ref_region")[:].tolist() == [(0, 3), (1, 2), (0, 0), (3, 4)]
+
+
+def test_narrow_tables_of_other_files_take_what_fits(storage: SingleProcessStorage):
+    storage.apply(Batch(creates=link_tables("i4")))
+    storage.apply(Batch(links=[link((0, 7))]))
+    assert storage.table("/a/ref/b/ref")[:].tolist() == [[0, 7]]
+    with pytest.raises(DataError, match="too narrow for 4294967296"):
+        storage.apply(Batch(links=[link((0, 2**32))]))
+
+
+def test_a_refused_link_leaves_references_and_regions_as_they_were(storage: SingleProcessStorage):
+    storage.apply(Batch(creates=link_tables("i4")))
+    storage.apply(Batch(links=[link((0, 1))]))
+    with pytest.raises(DataError):
+        storage.apply(Batch(links=[link((0, 2**40))]))
+    assert len(storage.table("/a/ref/b/ref")) == 1
+    assert storage.table("/a/ref/b/ref_region")[:].tolist() == [(0, 1)]
+
+
+def test_a_table_that_is_not_there_is_an_error(storage: SingleProcessStorage):
+    assert storage.describe("/no/data") is None
+    with pytest.raises(NoSuchDatasetError, match="/no/data"):
+        storage.table("/no/data")
+    with pytest.raises(NoSuchDatasetError):
+        storage.apply(Batch(writes=[Write("/no/data", slice(0, 1), np.zeros(1))]))
+
+
+def test_deleting_leaves_no_empty_groups(storage: SingleProcessStorage):
+    storage.apply(Batch(creates=[CreateTable("/a/b/data", np.dtype("i4"))]))
+    storage.delete("/a/b/data")
+    assert list(storage.file) == []
+
+
+def test_deleting_a_group_that_holds_others_takes_its_metadata_only(
+    storage: SingleProcessStorage,
+):
+    storage.apply(
+        Batch(
+            creates=[CreateTable("/a/b/data", np.dtype("i4"))],
+            attributes=[SetAttributes("/a", {"x": 1}), SetAttributes("/a/b", {"y": 1})],
+        )
+    )
+    storage.delete("/a")
+    assert storage.attributes("/a") == {}
+    assert storage.attributes("/a/b") == {"y": 1}
+
+
+def test_everything_is_in_the_file_after_close(storage: SingleProcessStorage):
+    storage.apply(
+        Batch(
+            creates=[CreateTable("/x/data", np.dtype("i4"))],
+            writes=[Write("/x/data", slice(0, 2), np.array([1, 2], "i4"))],
+        )
+    )
+    storage.close()
+    with h5py.File(storage.path) as file:
+        assert file["x/data"][:].tolist() == [1, 2]

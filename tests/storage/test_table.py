@@ -1,0 +1,121 @@
+"""A growing table against a plain NumPy array that grows."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from h5flow.errors import DataError
+from h5flow.storage.table import Table
+
+CHUNK = 8
+
+
+def table(maxshape: int | None = None, chunks: int | None = CHUNK) -> Table:
+    file = h5py.File(uuid4().hex, "w", driver="core", backing_store=False)
+    shape = (0,) if chunks else (maxshape,)
+    return Table(
+        file.create_dataset(
+            "x/data",
+            shape,
+            "i8",
+            maxshape=(maxshape,) if chunks else None,
+            chunks=(chunks,) if chunks else None,
+        )
+    )
+
+
+class Model:
+    """The naive table."""
+
+    def __init__(self) -> None:
+        self.rows = np.zeros(0, np.int64)
+
+    def extend(self, length: int) -> None:
+        if length > len(self.rows):
+            self.rows = np.concatenate([self.rows, np.zeros(length - len(self.rows), np.int64)])
+
+    def write(self, rows: np.ndarray, values: np.ndarray) -> None:
+        if len(rows):
+            self.extend(int(rows.max()) + 1)
+            self.rows[rows] = values
+
+
+operations = st.lists(
+    st.one_of(
+        st.tuples(st.just("append"), st.integers(0, 30)),
+        st.tuples(st.just("slice"), st.integers(0, 60), st.integers(0, 25)),
+        st.tuples(st.just("rows"), st.sets(st.integers(0, 80), max_size=12)),
+        st.tuples(st.just("update"), st.sets(st.integers(0, 80), max_size=12)),
+        st.tuples(st.just("extend"), st.integers(0, 70)),
+        st.tuples(st.just("read"), st.integers(0, 60), st.integers(0, 40)),
+        st.tuples(st.just("flush")),
+    ),
+    max_size=20,
+)
+
+
+@settings(deadline=None)
+@given(operations=operations)
+def test_a_table_holds_what_was_written_to_it(operations: list[tuple]) -> None:
+    real, model, next_value = table(), Model(), 1
+    for kind, *arguments in operations:
+        if kind == "extend":
+            real.extend(arguments[0])
+            model.extend(arguments[0])
+        elif kind == "flush":
+            assert real.flush()[:].tolist() == model.rows.tolist()
+        elif kind == "read":
+            start, count = arguments
+            expected = np.zeros(count, np.int64)
+            part = model.rows[start : start + count]
+            expected[: len(part)] = part
+            assert real.read(start, start + count).tolist() == expected.tolist()
+        else:
+            if kind in {"append", "slice"}:
+                start = real.length if kind == "append" else arguments[0]
+                rows: slice | np.ndarray = slice(start, start + arguments[-1])
+                indices = np.arange(start, start + arguments[-1])
+            else:
+                rows = indices = np.array(sorted(arguments[0]), np.int64)
+            values = np.arange(next_value, next_value + len(indices))
+            next_value += len(indices)
+            if kind == "update":
+                real.update(indices, lambda present, part, values=values: present * 2 + values[part])
+                old = Model()
+                old.rows = model.rows.copy()
+                if len(indices):
+                    old.extend(int(indices.max()) + 1)
+                    values = old.rows[indices] * 2 + values
+            else:
+                real.write(rows, values)
+            model.write(indices, values)
+        assert real.length == len(model.rows)
+    assert real.flush()[:].tolist() == model.rows.tolist()
+    real.dataset.file.close()
+
+
+def test_appended_rows_wait_until_they_fill_a_chunk() -> None:
+    rows = table()
+    rows.write(slice(0, 5), np.arange(5))
+    assert rows.dataset.shape == (0,)
+    rows.write(slice(5, 10), np.arange(5))
+    assert rows.dataset.shape == (CHUNK,)
+    assert rows.length == 10
+
+
+def test_a_table_of_fixed_size_refuses_to_grow() -> None:
+    rows = table(maxshape=CHUNK)
+    with pytest.raises(DataError, match="cannot grow to 9 rows"):
+        rows.write(slice(0, 9), np.arange(9))
+
+
+def test_rows_of_a_contiguous_table_can_be_replaced() -> None:
+    rows = table(maxshape=4, chunks=None)
+    rows.write(slice(1, 3), np.array([7, 8]))
+    assert rows.flush()[:].tolist() == [0, 7, 8, 0]
