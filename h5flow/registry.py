@@ -1,16 +1,20 @@
 """Strategies by name: what h5flow ships, and what other packages add by entry point.
 
-A broken plug-in warns and is left out; an unknown name is an error that lists what there is.
+An unknown name is an error that lists what there is; so is one whose implementation cannot be
+loaded. Names that nobody asks for are not loaded, and cannot break anything.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from h5flow.errors import H5FlowWarning, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["Registry", "load_object"]
 
@@ -31,7 +35,8 @@ class Registry(Generic[T]):
     kind : str
         What the entries are, in the singular, for error messages: ``"backend"``.
     group : str
-        The entry-point group through which packages add to the table.
+        The entry-point group through which packages add to the table; they cannot replace what
+        h5flow ships.
     built_in : mapping of str to str
         Name to ``"module:object"``.
     """
@@ -47,42 +52,59 @@ class Registry(Generic[T]):
         Raises
         ------
         UsageError
-            No implementation has that name; the message lists those that exist.
+            No implementation has that name (the message lists those that exist), two packages
+            offer one, or it cannot be loaded; `__cause__` says why.
         """
-        if name in self._built_in:
-            return cast(T, load_object(self._built_in[name]))
-        for entry_name, load in self._entry_points():
-            if entry_name == name:
-                return cast(T, load())
-        names = self.names()
-        raise UsageError(
-            f"there is no {self.kind} '{name}'{did_you_mean(name, names)}",
-            advice=f"Installed: {', '.join(names)}.",
-        )
+        load = self._loader(name)
+        if load is None:
+            names = self.names()
+            raise UsageError(
+                f"there is no {self.kind} '{name}'{did_you_mean(name, names)}",
+                advice=f"Installed: {', '.join(names) or 'none'}.",
+            )
+        try:
+            return load()
+        except Exception as error:
+            raise UsageError(
+                self._describe(name, error),
+                advice=f"Install what it needs, or choose another {self.kind}: "
+                f"{', '.join(other for other in self.names() if other != name) or 'none'}.",
+            ) from error
+
+    def find(self, name: str, /) -> T | None:
+        """Return the implementation called `name`, None where there is none.
+
+        One that cannot be loaded is None as well, with a warning.
+        """
+        load = self._loader(name)
+        try:
+            return None if load is None else load()
+        except Exception as error:
+            warnings.warn(self._describe(name, error), H5FlowWarning, stacklevel=2)
+            return None
 
     def names(self) -> list[str]:
         """Return all names, those of h5flow first."""
-        return [*self._built_in, *sorted(name for name, _ in self._entry_points())]
+        offered = {point.name for point in self._entry_points()}
+        return [*self._built_in, *sorted(offered.difference(self._built_in))]
 
-    def find(self, name: str, /) -> T | None:
-        """Return the implementation called `name`, None where there is none or it is broken."""
-        for entry_name, load in self._entry_points():
-            if entry_name != name:
-                continue
-            try:
-                return cast(T, load())
-            except Exception as error:
-                warnings.warn(
-                    f"the {self.kind} '{name}' of an installed package cannot be loaded: "
-                    f"{type(error).__name__}: {error}",
-                    H5FlowWarning,
-                    stacklevel=2,
-                )
-        return cast(T, load_object(self._built_in[name])) if name in self._built_in else None
+    def _loader(self, name: str) -> Callable[[], T] | None:
+        if name in self._built_in:
+            return lambda: cast(T, load_object(self._built_in[name]))
+        # one package can be seen twice, as installed and as a checkout
+        targets = {point.value: point for point in self._entry_points() if point.name == name}
+        if len(targets) > 1:
+            raise UsageError(
+                f"the {self.kind} '{name}' is offered by more than one package: "
+                f"{', '.join(sorted(targets))}",
+                advice="Uninstall all but one of them.",
+            )
+        return next((cast(Callable[[], T], point.load) for point in targets.values()), None)
 
-    def _entry_points(self) -> Iterator[tuple[str, Callable[[], object]]]:
+    def _describe(self, name: str, error: Exception) -> str:
+        return f"the {self.kind} '{name}' cannot be loaded: {type(error).__name__}: {error}"
+
+    def _entry_points(self) -> list[EntryPoint]:
         from importlib.metadata import entry_points
 
-        for point in entry_points(group=self.group):
-            if point.name not in self._built_in:
-                yield point.name, point.load
+        return list(entry_points(group=self.group))

@@ -12,6 +12,7 @@ from h5flow.errors import ConfigError, Place, Problem, did_you_mean
 
 __all__ = [
     "MAX_DEPTH",
+    "MAX_NODES",
     "Document",
     "children",
     "compose",
@@ -25,6 +26,7 @@ __all__ = [
 
 MAX_BYTES = 4 << 20
 MAX_DEPTH = 100
+MAX_NODES = 100_000
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -83,7 +85,7 @@ def compose(text: str, file: str) -> Document:
     Raises
     ------
     ConfigError
-        The text is empty, is not YAML, holds several documents or is nested too deeply.
+        The text is empty, is not YAML, holds several documents, or is too deep or long.
     """
     try:
         loader = _Loader(text, file)
@@ -119,21 +121,24 @@ def children(node: yaml.Node, key: str) -> Iterator[tuple[yaml.Node, str]]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Composes nodes, bounds their depth and notes which ones are aliased."""
+    """Composes nodes, bounds their depth and number and notes which ones are aliased."""
 
     def __init__(self, text: str, file: str) -> None:
         super().__init__(text)
         self.name = file
         self.aliased: set[yaml.Node] = set()
         self._depth = 0
+        self._count = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         is_alias = self.check_event(yaml.AliasEvent)
-        if self._depth >= MAX_DEPTH:
+        self._count += 1
+        if self._depth >= MAX_DEPTH or self._count > MAX_NODES:
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise yaml.composer.ComposerError(
-                None, None, f"more than {MAX_DEPTH} levels are nested here", mark
-            )
+            problem = f"more than {MAX_DEPTH} levels are nested here"
+            if self._count > MAX_NODES:
+                problem = f"there are more than {MAX_NODES} values"
+            raise yaml.composer.ComposerError(None, None, problem, mark)
         self._depth += 1
         node = super().compose_node(parent, index)
         self._depth -= 1

@@ -12,13 +12,12 @@ from typing import Any
 import yaml
 
 from h5flow.config.include import INCLUDE
-from h5flow.config.nodes import MAX_DEPTH, children, join_key, key_text, place_of
+from h5flow.config.nodes import MAX_DEPTH, MAX_NODES, children, join_key, key_text, place_of
 from h5flow.config.tree import is_list, is_mapping
 from h5flow.errors import ConfigError, Problem
 
-__all__ = ["MAX_NODES", "Normaliser"]
+__all__ = ["Normaliser"]
 
-MAX_NODES = 250_000
 _MERGE = "tag:yaml.org,2002:merge"
 _STRING = "tag:yaml.org,2002:str"
 _VALUE = "tag:yaml.org,2002:value"

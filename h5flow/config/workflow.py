@@ -17,7 +17,8 @@ Layout = Literal["padded", "jagged", "single", "aligned"]
 class Requirement:
     """What a stage wants to find in its cache.
 
-    `path` is the chain of datasets from the source on, one to four of them.
+    `name` is the key in the cache, as it is written; `path` is the chain of datasets from the
+    source on, one to four of them, without leading and trailing slashes.
     """
 
     name: str
@@ -42,7 +43,10 @@ class StageSpec:
 
 @dataclass(frozen=True)
 class GeneratorSpec:
-    """A generator's block, or the default loop over a dataset."""
+    """A generator's block, or the default loop over a dataset.
+
+    `dset_name` is as it is written: stages know their source by it.
+    """
 
     name: str
     classname: str
@@ -65,7 +69,19 @@ class ResourceSpec:
 
 @dataclass(frozen=True)
 class Workflow:
-    """One workflow file, checked against the schema."""
+    """One workflow file, checked against the schema.
+
+    Attributes
+    ----------
+    name : str
+        The file as the user named it, ``"<dict>"`` for a dict.
+    drop : tuple of str
+        Datasets, each once, without leading and trailing slashes.
+    text : str
+        The file as read and the included ones after it; a dict's YAML.
+    unused : tuple of Place
+        The top-level blocks that nothing refers to; they are not checked.
+    """
 
     name: str
     generator: GeneratorSpec

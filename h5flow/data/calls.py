@@ -81,29 +81,26 @@ def bind_call(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> DereferenceCa
 
 
 def _is_data_first(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
-    if not args or "data" in kwargs:
+    if not args or "data" in kwargs or not isinstance(args[0], h5py.Dataset | np.ndarray):
         return False
-    if "sel" in kwargs:
+    if "sel" in kwargs or not _can_select(args[0]):
         return True
-    first, third = args[0], args[2] if len(args) > 2 else None
-    if not isinstance(first, h5py.Dataset | np.ndarray):
-        return False
-    if not _can_select(first):
-        return True
+    third = args[2] if len(args) > 2 else None
     if kwargs.keys() & {"mask", "indices_only"} or (third is not None and "region" in kwargs):
         return False
-    if _is_region(third):
-        return not (len(args) > 3 and _is_region(args[3]))
-    if third is not None:
-        return False
-    raise CallError(
-        "the first argument could be the selection, with `data` missing, or the data",
-        advice="Name them: dereference(sel=..., ref=..., data=..., region=...).",
-    )
+    if third is None:
+        raise CallError(
+            "the first argument could be the selection, with `data` missing, or the data",
+            advice="Name them: dereference(sel=..., ref=..., data=..., region=...).",
+        )
+    # Where the fourth is a region too, the third is data that look like one.
+    return _is_region(third) and not (len(args) > 3 and _is_region(args[3]))
 
 
 def _can_select(first: h5py.Dataset | np.ndarray[Any, Any]) -> bool:
-    return len(first.shape) <= 1 and (first.dtype.kind in "biu" or first.shape == (0,))
+    # NumPy makes an array of floats of an empty list.
+    kinds = "biuf" if first.shape == (0,) else "biu"
+    return len(first.shape) <= 1 and first.dtype.kind in kinds
 
 
 def _is_region(argument: Any) -> bool:

@@ -122,7 +122,7 @@ def dereference_jagged(*args: Any, **kwargs: Any) -> Jagged:
     )
 
 
-def dereference_chain(
+def dereference_chain(  # noqa: PLR0917 - users' code fixes the order
     sel: Any,
     refs: Sequence[Any],
     data: Any = None,
@@ -283,10 +283,11 @@ def _row_mask(
     if mask is None or mask is np.ma.nomask:
         return hidden
     given = np.atleast_1d(np.asarray(mask))
-    if given.dtype != np.bool_ or given.shape != (count,):
+    if given.shape != (count,) or (count and given.dtype != np.bool_):
         raise DataError(
             f"a mask has one boolean per selected row, shape ({count},), not {given.dtype} "
             f"{given.shape}",
             advice="Where it has fields, take one of them: mask['field'].",
         )
+    given = given.astype(np.bool_)
     return given if hidden is None else given | hidden

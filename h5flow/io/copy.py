@@ -148,7 +148,7 @@ def copy_all_objects(
     def rebase(filename: str) -> str:
         return rebase_link(filename, source, folder)
 
-    with open_file(destination, "w", track_order=has_track_order(file)) as copy:
+    with open_file(destination, "w", track_order=has_track_order(file["/"])) as copy:
         mirror_tree(Mirror(file, copy, place, rebase, exclude))
         # Leaving `with` would not report a full disk.
         copy.flush()

@@ -40,10 +40,18 @@ def out_of_space(destination: Path, needed: int) -> H5FlowError:
 
 
 def is_out_of_space(error: BaseException) -> bool:
-    """Return whether a disk or a quota is full; HDF5 says so in the text of a RuntimeError."""
-    if isinstance(error, OSError) and error.errno in OUT_OF_SPACE:
-        return True
-    return any(f"errno = {number}," in str(error) for number in OUT_OF_SPACE)
+    """Return whether an error, or one that led to it, says that a disk or a quota is full.
+
+    HDF5 says so in the text of a RuntimeError; closing the file then fails for another reason.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in OUT_OF_SPACE:
+            return True
+        if any(f"errno = {number}," in str(cause) for number in OUT_OF_SPACE):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def _readable(size: float) -> str:

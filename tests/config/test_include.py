@@ -186,9 +186,7 @@ def test_key(problems):
 
 def test_file_that_includes_itself(problems):
     (problem,) = problems(FLOW + "s: !include flow.yaml\n")
-    assert problem == (
-        "flow.yaml:2: s: the files include each other: flow.yaml -> flow.yaml"
-    )
+    assert problem == ("flow.yaml:2: s: the files include each other: flow.yaml -> flow.yaml")
 
 
 def test_cycle_shows_its_files(write, problems):

@@ -82,6 +82,12 @@ def test_too_large(folder):
     refuses("big.yaml", "at most 4 MiB")
 
 
+def test_too_many_values(problems, monkeypatch):
+    monkeypatch.setattr("h5flow.config.nodes.MAX_NODES", 50)
+    (problem,) = problems("a: [" + "1, " * 60 + "]\n")
+    assert problem.endswith("there are more than 50 values")
+
+
 @pytest.mark.parametrize(
     ("text", "line", "reason"),
     [

@@ -143,9 +143,7 @@ def test_value_that_contains_itself(problems, text):
 def test_deep_nesting_is_refused(problems, levels, brackets):
     opening = brackets[0] if brackets == "[]" else "{a: "
     (problem,) = problems("a: " + opening * levels + brackets[1] * levels + "\n")
-    assert problem == (
-        "flow.yaml:1: this is not valid YAML: more than 100 levels are nested here"
-    )
+    assert problem == ("flow.yaml:1: this is not valid YAML: more than 100 levels are nested here")
 
 
 def test_nesting_by_indentation_is_refused(problems):

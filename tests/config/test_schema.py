@@ -147,7 +147,9 @@ def test_requirement_keeps_its_name_and_has_a_clean_path(load):
 
 
 def test_path_of_four(load):
-    assert load(requires("{name: a, path: [a, b, c, d]}")).stages[0].requires[0].path == tuple("abcd")
+    assert load(requires("{name: a, path: [a, b, c, d]}")).stages[0].requires[0].path == tuple(
+        "abcd"
+    )
 
 
 def test_blocks_that_nothing_refers_to_are_told_and_not_checked(load):

@@ -2,7 +2,7 @@
 
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -23,10 +23,10 @@ class MassSpectrum(H5FlowStage):
     """
 
     class_version = "1.0.0"
-    parameters = {
+    parameters: ClassVar = {
         "low": 0.3,
-        "high": 300.0,
-        "bins": 120,
+        "high": 200.0,
+        "bins": 80,
         "file": "",
         "title": "",
     }

@@ -1,6 +1,6 @@
 """Pairs of muons of opposite charge, and the mass that they would have come from."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,7 +19,7 @@ class MuonPairs(H5FlowStage):
     """
 
     class_version = "1.0.0"
-    parameters = {"min_pt": 0.0}  # a parameter that is not named here is refused
+    parameters: ClassVar = {"min_pt": 0.0}  # a parameter that is not named here is refused
 
     min_pt: float  # GeV; both muons of a pair have at least this
 

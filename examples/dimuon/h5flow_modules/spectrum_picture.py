@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 
+Array = np.ndarray[Any, Any]
+
 PICTURE_FORMATS = (".png", ".pdf", ".svg")
 
-#: Names and masses (GeV) of what decays to two muons, and where the name stands: a shift in points.
+#: What decays to two muons: its name, its mass (GeV), and by how many points the name is moved.
 PEAKS = (
     (r"$\eta$", 0.548, 0),
     (r"$\rho,\omega$", 0.780, 0),
@@ -20,9 +22,7 @@ PEAKS = (
 BLUE, GREY = "#1f4e8c", "#606060"
 
 
-def draw_spectrum(
-    spectrum: "np.ndarray[Any, Any]", picture: Path, *, title: str, n_dimuons: int
-) -> None:
+def draw_spectrum(spectrum: Array, picture: Path, *, title: str, n_dimuons: int) -> None:
     """Draw pairs per GeV over their mass.
 
     Parameters
@@ -51,7 +51,7 @@ def draw_spectrum(
     axes.set_xlim(edges[0], edges[-1])
     if len(seen):
         axes.set_ylim(seen.min() / 3, seen.max() * 5)
-        name_peaks(axes, edges, density)
+        name_peaks(axes, edges, spectrum["count"], density)
     axes.set_xlabel(r"mass of the pair, $m_{\mu\mu}$ [GeV]", fontsize=12)
     axes.set_ylabel("pairs per GeV", fontsize=12)
     axes.xaxis.set_major_formatter("{x:g}")
@@ -61,17 +61,24 @@ def draw_spectrum(
     figure.savefig(picture, dpi=160)
 
 
-def name_peaks(axes: Any, edges: "np.ndarray[Any, Any]", density: "np.ndarray[Any, Any]") -> None:
-    """Write the name of each peak above it."""
+def name_peaks(axes: Any, edges: Array, count: Array, density: Array) -> None:
+    """Write the name of each peak that stands out above it."""
     for name, mass, shift in PEAKS:
-        near = (edges[:-1] < mass * 1.05) & (edges[1:] > mass / 1.05)
-        if near.any() and density[near].max() > 0:
-            axes.annotate(
-                name,
-                (mass, density[near].max()),
-                xytext=(shift, 7),
-                textcoords="offset points",
-                ha="center",
-                fontsize=12,
-                color=GREY,
-            )
+        ratio = np.sqrt(edges[:-1] * edges[1:]) / mass
+        near = (ratio > 0.9) & (ratio < 1.1)
+        around = count[(ratio > 0.6) & (ratio < 1.7)]
+        if not near.any():
+            continue
+        highest = np.flatnonzero(near)[density[near].argmax()]
+        usual = np.median(around)
+        if count[highest] < usual + 5 * np.sqrt(usual + 1):  # it may be chance
+            continue
+        axes.annotate(
+            name,
+            (edges[highest : highest + 2].mean(), density[highest]),
+            xytext=(shift, 7),
+            textcoords="offset points",
+            ha="center",
+            fontsize=12,
+            color=GREY,
+        )

@@ -1,5 +1,8 @@
 """Events with muons in them, made up: for a first try without any data."""
 
+import math
+from typing import ClassVar
+
 import numpy as np
 
 from h5flow import H5FlowGenerator
@@ -30,7 +33,12 @@ class ToyEvents(H5FlowGenerator):
     """
 
     class_version = "1.0.0"
-    parameters = {"n_events": 200_000, "chunk_size": 16_384, "seed": 1, "efficiency": 0.95}
+    parameters: ClassVar = {
+        "n_events": 200_000,
+        "chunk_size": 16_384,
+        "seed": 1,
+        "efficiency": 0.95,
+    }
 
     n_events: int
     chunk_size: int  # events
@@ -62,7 +70,7 @@ class ToyEvents(H5FlowGenerator):
 
     def __len__(self) -> int:
         """Return the number of chunks of this rank, for the progress bar."""
-        return -(-len(self.numbers) // (self.chunk_size * self.size))
+        return math.ceil(len(self.numbers) / (self.chunk_size * self.size))
 
     def next(self) -> slice:
         # Chunks are dealt to the ranks in turn; alone, a rank gets them all.

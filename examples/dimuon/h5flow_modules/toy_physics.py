@@ -8,7 +8,7 @@ Array = np.ndarray[Any, Any]
 Rng = np.random.Generator
 
 MUON_MASS = 0.10565837  # GeV
-LIGHTEST, HEAVIEST = 0.25, 250.0  # GeV, of the continuum
+LIGHTEST, HEAVIEST = 0.25, 500.0  # GeV, of the continuum
 RESOLUTION = 0.01  # of a muon's transverse momentum, relative
 
 #: Mass (GeV), width (GeV) and fraction of all pairs; what is left of 1 is the continuum.

@@ -1,0 +1,131 @@
+"""README and pages say what is so: their Python runs, their YAML loads, their links lead somewhere."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from h5flow.config import load_workflow
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "examples" / "dimuon" / "README.md",
+]
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [text for found, text in BLOCK.findall(page.read_text("utf-8")) if found == language]
+
+
+@pages
+def test_examples_print_what_the_page_says(page: Path, working_directory: Path) -> None:
+    text = page.read_text("utf-8").replace("```", "")
+    if ">>>" not in text:
+        return
+    test = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
+    assert test.examples
+    output: list[str] = []
+    doctest.DocTestRunner().run(test, out=output.append)
+    assert not output, "".join(output)
+
+
+@pages
+def test_python_without_prompts_is_python(page: Path) -> None:
+    for block in blocks(page, "python"):
+        if ">>>" not in block:
+            ast.parse(block)
+
+
+@pages
+def test_workflows_can_be_loaded(page: Path, working_directory: Path) -> None:
+    for position, block in enumerate(blocks(page, "yaml")):
+        if not block.startswith("flow:"):
+            continue
+        path = working_directory / f"{position}.yaml"
+        path.write_text(block, "utf-8")
+        assert load_workflow(path).generator.dset_name
+
+
+@pages
+def test_links_lead_to_files(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[\w-]+)?\)", page.read_text("utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+@pages
+def test_quotations_of_code_are_exact(page: Path) -> None:
+    text = page.read_text("utf-8")
+    quoted = re.findall(r"<!-- from (\S+): (\w+) -->\n+```python\n(.*?)^```$", text, re.M | re.S)
+    assert len(quoted) == text.count("<!-- from ")
+    for file, name, block in quoted:
+        source = (ROOT / file).read_text("utf-8")
+        defined = {node.name: node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)}
+        assert block.strip() == ast.get_source_segment(source, defined[name])
+
+
+def test_the_classes_of_the_readme_run(
+    working_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import h5flow
+    from h5flow.data import H5FlowDataManager
+
+    text = (ROOT / "README.md").read_text("utf-8")
+    classes = [block for block in blocks(ROOT / "README.md", "python") if "(H5Flow" in block]
+    assert len(classes) == 2
+    (working_directory / "readme_classes.py").write_text("\n".join(classes), "utf-8")
+    workflow = next(
+        block for block in blocks(ROOT / "README.md", "yaml") if "classname: Counter" in block
+    )
+    (working_directory / "counter.yaml").write_text(workflow, "utf-8")
+    h5flow.run("counter.yaml", "numbers.h5", end_position=250)
+    with H5FlowDataManager("numbers.h5", mode="r") as dm:
+        assert dm["numbers", :].tolist() == list(range(250))
+        assert "Counter" in text
+
+
+def test_the_charge_of_the_readme_is_summed(working_directory: Path) -> None:
+    import h5flow
+    from h5flow.data import H5FlowDataManager
+
+    stage = next(block for block in blocks(ROOT / "README.md", "python") if "(H5FlowStage" in block)
+    (working_directory / "charge_stage.py").write_text(stage, "utf-8")
+    with H5FlowDataManager("in.h5") as dm:
+        dm.create_dset("events", "i8")
+        dm.create_dset("hits", [("q", "f8")])
+        dm.create_ref("events", "hits")
+        dm.reserve_data("events", 2)
+        dm.write_data("hits", dm.reserve_data("hits", 3), {"q": [1.0, 2.0, 3.0]})
+        dm.write_ref("events", "hits", [(0, 0), (0, 2)])
+    workflow = {
+        "flow": {"source": "events", "stages": ["charge"]},
+        "charge": {"classname": "TotalCharge", "requires": ["hits"], "params": {"gain": 2.0}},
+    }
+    h5flow.run(workflow, "out.h5", "in.h5")
+    with H5FlowDataManager("out.h5", mode="r") as dm:
+        assert dm["events", "charge", :]["q"].tolist() == [[8.0], [0.0]]
+        assert dm.get_attrs("charge")["unit"] == "fC"
+
+
+def test_conda_users_get_the_same_dependencies() -> None:
+    tomllib = pytest.importorskip("tomllib", reason="Python 3.10 has no tomllib")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))
+    wanted = {*project["dependencies"], f"python{project['requires-python']}", "pip"}
+    assert set(environment["dependencies"]) == wanted
+
+
+def test_all_extras_are_there() -> None:
+    tomllib = pytest.importorskip("tomllib", reason="Python 3.10 has no tomllib")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert {"mpi", "cuda12", "cuda13", "test", "docs", "dev"} <= set(project["optional-dependencies"])

@@ -1,0 +1,91 @@
+"""The house has one way: rooms import downwards only."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "h5flow"
+
+# What each room may import, beside itself; `errors`, `registry`, `lazy` and `events` are the floor.
+FLOOR = {"errors", "registry", "lazy", "events"}
+ALLOWED = {
+    "errors": set(),
+    "registry": set(),
+    "lazy": set(),
+    "events": set(),
+    "references": set(),
+    "comm": set(),
+    "backends": set(),
+    "config": set(),
+    "io": {"references"},
+    "storage": {"io", "references"},
+    "transaction": {"storage", "comm"},
+    "data": {"transaction", "storage", "io", "references", "comm"},
+    "journal": {"data.layout", "io"},
+    "core": {"data", "transaction", "storage", "io", "journal", "config", "comm", "backends", "modules"},
+    "modules": {"core", "storage", "io"},
+    "observe": set(),
+    "testing": {"data", "references", "storage", "comm", "backends"},
+    "cli": {"core", "observe", "config"},
+}
+HEAVY = {"rich", "mpi4py", "cupy", "matplotlib", "hdf5plugin", "hypothesis", "importlib.metadata"}
+
+
+def modules() -> list[Path]:
+    return sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE)
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path, *, at_start: bool = False) -> set[str]:
+    """Return the dotted names a module imports; with `at_start` only when it is imported."""
+    tree = ast.parse(path.read_text("utf-8"))
+    lazy: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        deferred = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        typing_only = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        if typing_only or (deferred and at_start):
+            lazy.update(ast.walk(node))
+    found = set()
+    for node in ast.walk(tree):
+        if node in lazy:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_imports_downwards_only(path: Path) -> None:
+    room = room_of(path)
+    allowed = ALLOWED[room] | FLOOR | {room}
+    for name in imports(path):
+        if name.startswith("h5flow.") and name != "h5flow.__version__":
+            inner = name.removeprefix("h5flow.")
+            assert any(inner == known or inner.startswith(f"{known}.") for known in allowed), (
+                f"{path.name} imports {name}: {room} may import {sorted(allowed)}"
+            )
+
+
+# The strategies are for hypothesis, and nothing of the package imports them.
+@pytest.mark.parametrize(
+    "path",
+    [path for path in modules() if path.name != "strategies.py"],
+    ids=lambda path: str(path.relative_to(PACKAGE)),
+)
+def test_heavy_packages_are_imported_when_they_are_needed(path: Path) -> None:
+    started = imports(path, at_start=True)
+    assert not {name for name in started for heavy in HEAVY if f"{name}.".startswith(f"{heavy}.")}
+
+
+def test_the_floor_imports_nothing_of_the_house() -> None:
+    for name in FLOOR:
+        used = {other for other in imports(PACKAGE / f"{name}.py") if other.startswith("h5flow.")}
+        assert used <= {f"h5flow.errors.{item}" for item in vars(__import__("h5flow.errors").errors)}
