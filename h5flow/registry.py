@@ -6,12 +6,11 @@ loaded. Names that nobody asks for are not loaded, and cannot break anything.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from h5flow.errors import H5FlowWarning, UsageError, did_you_mean
+from h5flow.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -70,18 +69,6 @@ class Registry(Generic[T]):
                 advice=f"Install what it needs, or choose another {self.kind}: "
                 f"{', '.join(other for other in self.names() if other != name) or 'none'}.",
             ) from error
-
-    def find(self, name: str, /) -> T | None:
-        """Return the implementation called `name`, None where there is none.
-
-        One that cannot be loaded is None as well, with a warning.
-        """
-        load = self._loader(name)
-        try:
-            return None if load is None else load()
-        except Exception as error:
-            warnings.warn(self._describe(name, error), H5FlowWarning, stacklevel=2)
-            return None
 
     def names(self) -> list[str]:
         """Return all names, those of h5flow first."""

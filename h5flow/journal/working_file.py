@@ -72,7 +72,7 @@ class WorkingFile:
         warnings.warn(
             f"removed {self.working_path}, which a run that was killed has left",
             H5FlowWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
 
     def rewrite(self, make: Callable[[Path, Path], None]) -> None:

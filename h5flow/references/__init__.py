@@ -1,0 +1,1 @@
+"""References between rows, as pure functions on arrays."""

@@ -94,7 +94,9 @@ def pad_cells(
         _scatter(data, cells, values)
         masked[cells] = False
         data = data.reshape(shape + tail)
-    return np.ma.MaskedArray(data, mask=full_mask(masked, tail, values.dtype).reshape(data.shape))
+    mask = full_mask(masked, tail, values.dtype).reshape(data.shape)
+    # keep_mask would combine it with an empty one, field by field.
+    return np.ma.MaskedArray(data, mask=mask, keep_mask=False)
 
 
 def full_mask(

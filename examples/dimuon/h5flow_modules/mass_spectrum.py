@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from h5flow import H5FlowStage
+from h5flow.errors import H5FlowWarning
 
 from .spectrum_picture import PICTURE_FORMATS, draw_spectrum
 
@@ -88,6 +89,7 @@ class MassSpectrum(H5FlowStage):
             warnings.warn(
                 f"{picture} was not drawn, because matplotlib is not installed "
                 "(pip install matplotlib); the histogram is in the file, as mass_spectrum",
+                H5FlowWarning,
                 stacklevel=2,
             )
         else:

@@ -13,7 +13,7 @@ class MuonPairs(H5FlowStage):
     """Makes ``dimuons``: a row for every two muons of opposite charge in one event.
 
     Requires ``muons`` with ``layout: jagged``: the muons of all events of the chunk one after the
-    other, so that neither time nor memory depends on the event with the most muons.
+    other. In a padded table every event would be as wide as the one with the most muons.
 
     References: events -> dimuons, and dimuons -> muons, two for each pair.
     """
@@ -53,11 +53,10 @@ class MuonPairs(H5FlowStage):
 
         pair = xp.arange(rows.start, rows.stop)
         event = source_slice.start + muons.parent[first]
-        of_event = xp.stack([event, pair], axis=1)
-        of_first = xp.stack([pair, muons.index[first]], axis=1)
-        of_second = xp.stack([pair, muons.index[second]], axis=1)
-        self.data_manager.write_ref(source_name, "dimuons", of_event)
-        self.data_manager.write_ref("dimuons", "muons", xp.concatenate([of_first, of_second]))
+        self.data_manager.write_ref(source_name, "dimuons", xp.stack([event, pair], axis=1))
+        muon1, muon2 = muons.index[first], muons.index[second]  # their rows in the file
+        refs = xp.stack([pair, muon1, pair, muon2], axis=1).reshape(-1, 2)  # two for each pair
+        self.data_manager.write_ref("dimuons", "muons", refs)
 
 
 def positions_of_pairs(muons: Any, xp: Any) -> tuple[Any, Any]:

@@ -42,16 +42,15 @@ def draw_spectrum(spectrum: Array, picture: Path, *, title: str, n_dimuons: int)
 
     edges = np.append(spectrum["low"], spectrum["high"][-1])
     density = spectrum["count"] / (spectrum["high"] - spectrum["low"])
-    seen = density[density > 0]
+    seen = density[density > 0] if density.any() else np.ones(1)
 
     figure = Figure(figsize=(8.0, 5.0), layout="constrained")
     axes = figure.add_subplot(xscale="log", yscale="log")
+    axes.set_xlim(edges[0], edges[-1])
+    axes.set_ylim(seen.min() / 3, seen.max() * 5)
     axes.stairs(density, edges, fill=True, color=BLUE, alpha=0.15)
     axes.stairs(density, edges, color=BLUE, linewidth=1.1)
-    axes.set_xlim(edges[0], edges[-1])
-    if len(seen):
-        axes.set_ylim(seen.min() / 3, seen.max() * 5)
-        name_peaks(axes, edges, spectrum["count"], density)
+    name_peaks(axes, edges, spectrum["count"], density)
     axes.set_xlabel(r"mass of the pair, $m_{\mu\mu}$ [GeV]", fontsize=12)
     axes.set_ylabel("pairs per GeV", fontsize=12)
     axes.xaxis.set_major_formatter("{x:g}")

@@ -113,6 +113,7 @@ class ToyEvents(H5FlowGenerator):
         muons["mass"] = MUON_MASS
         muons["charge"] = [1, -1]
 
-        found = rng.random(pt.shape) < self.efficiency
+        found = rng.random((BLOCK, 2, 2)) < self.efficiency
         found[:, 1] &= rng.random((BLOCK, 1)) < 0.1  # most events have the first parent only
-        return muons[found]
+        chosen: Array = muons[found]
+        return chosen
