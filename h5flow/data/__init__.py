@@ -8,7 +8,7 @@ from h5flow.lazy import lazy_names
 
 if TYPE_CHECKING:
     from h5flow.data.data_manager import H5FlowDataManager
-    from h5flow.data.dereference import dereference, dereference_chain, dereference_jagged
+    from h5flow.data.dereferencing import dereference, dereference_chain, dereference_jagged
     from h5flow.data.layout import ref_region_dtype
     from h5flow.data.printing import print_attr, print_data, print_ref
     from h5flow.references.jagged import Jagged
@@ -30,9 +30,9 @@ __getattr__ = lazy_names(
     {
         "H5FlowDataManager": "h5flow.data.data_manager",
         "Jagged": "h5flow.references.jagged",
-        "dereference": "h5flow.data.dereference",
-        "dereference_chain": "h5flow.data.dereference",
-        "dereference_jagged": "h5flow.data.dereference",
+        "dereference": "h5flow.data.dereferencing",
+        "dereference_chain": "h5flow.data.dereferencing",
+        "dereference_jagged": "h5flow.data.dereferencing",
         "print_attr": "h5flow.data.printing",
         "print_data": "h5flow.data.printing",
         "print_ref": "h5flow.data.printing",

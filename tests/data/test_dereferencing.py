@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.lib.recfunctions import structured_to_unstructured
 
-from h5flow.data.dereference import dereference, dereference_chain, dereference_jagged
+from h5flow.data.dereferencing import dereference, dereference_chain, dereference_jagged
 from h5flow.data.following import References, linked_jagged
 from h5flow.errors import DataError, H5FlowWarning, PaddingError
 from h5flow.testing.strategies import linked_arrays, selections, tables
