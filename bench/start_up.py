@@ -16,8 +16,8 @@ REPEATS = 21
 FLOOR = "import h5py, numpy, yaml"
 SUBJECTS = {
     "import h5flow": "import h5py, numpy, yaml; import h5flow",
-    "dereference, H5FlowDataManager, print_data": (
-        "import h5py, numpy, yaml; from h5flow.data import dereference, H5FlowDataManager, print_data"
+    "dereference, H5FlowDataManager": (
+        "import h5py, numpy, yaml; from h5flow.data import dereference, H5FlowDataManager"
     ),
     "what a stage imports": (
         "import h5py, numpy, yaml; from h5flow import H5FlowStage, resources, H5FLOW_MPI"

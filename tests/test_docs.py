@@ -1,4 +1,4 @@
-"""README and pages say what is so: their Python runs, their YAML loads, their links lead somewhere."""
+"""README and pages say what is so: their Python runs, their YAML loads, their links lead on."""
 
 from __future__ import annotations
 
@@ -70,7 +70,9 @@ def test_quotations_of_code_are_exact(page: Path) -> None:
     assert len(quoted) == text.count("<!-- from ")
     for file, name, block in quoted:
         source = (ROOT / file).read_text("utf-8")
-        defined = {node.name: node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)}
+        defined = {
+            node.name: node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)
+        }
         assert block.strip() == ast.get_source_segment(source, defined[name])
 
 
@@ -128,4 +130,6 @@ def test_conda_users_get_the_same_dependencies() -> None:
 def test_all_extras_are_there() -> None:
     tomllib = pytest.importorskip("tomllib", reason="Python 3.10 has no tomllib")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    assert {"mpi", "cuda12", "cuda13", "test", "docs", "dev"} <= set(project["optional-dependencies"])
+    assert {"mpi", "cuda12", "cuda13", "test", "docs", "dev"} <= set(
+        project["optional-dependencies"]
+    )

@@ -25,7 +25,17 @@ ALLOWED = {
     "transaction": {"storage", "comm"},
     "data": {"transaction", "storage", "io", "references", "comm"},
     "journal": {"data.layout", "io"},
-    "core": {"data", "transaction", "storage", "io", "journal", "config", "comm", "backends", "modules"},
+    "core": {
+        "data",
+        "transaction",
+        "storage",
+        "io",
+        "journal",
+        "config",
+        "comm",
+        "backends",
+        "modules",
+    },
     "modules": {"core", "storage", "io"},
     "observe": set(),
     "testing": {"data", "references", "storage", "comm", "backends"},
@@ -88,4 +98,6 @@ def test_heavy_packages_are_imported_when_they_are_needed(path: Path) -> None:
 def test_the_floor_imports_nothing_of_the_house() -> None:
     for name in FLOOR:
         used = {other for other in imports(PACKAGE / f"{name}.py") if other.startswith("h5flow.")}
-        assert used <= {f"h5flow.errors.{item}" for item in vars(__import__("h5flow.errors").errors)}
+        assert used <= {
+            f"h5flow.errors.{item}" for item in vars(__import__("h5flow.errors").errors)
+        }
