@@ -7,7 +7,6 @@ command line exits with; 2 means that nothing was created.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -167,5 +166,7 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     >>> did_you_mean("muon", ["events", "muons"])
     " (did you mean 'muons'?)"
     """
+    import difflib
+
     nearest = difflib.get_close_matches(name, list(candidates), n=1, cutoff=0.6)
     return f" (did you mean '{nearest[0]}'?)" if nearest else ""

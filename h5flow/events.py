@@ -81,9 +81,7 @@ class Published:
     seconds: float
 
 
-Event: TypeAlias = (
-    CopyProgress | ConfigStarted | ChunkDone | HookTimed | ConfigFinished | Published
-)
+Event: TypeAlias = CopyProgress | ConfigStarted | ChunkDone | HookTimed | ConfigFinished | Published
 Observer: TypeAlias = Callable[[Event], None]
 
 

@@ -9,7 +9,7 @@ from h5flow.cli.arguments import Command, parse
 from h5flow.cli.messages import flush_stdout, log_shown, prepare_streams, say, warnings_shown
 from h5flow.cli.options import USAGE
 from h5flow.cli.report import paragraph, report_on
-from h5flow.cli.signals import terminable
+from h5flow.cli.signals import interruptible
 from h5flow.errors import UsageError
 from h5flow.observe.watch import Watch
 
@@ -40,16 +40,17 @@ def _status_of(words: Sequence[str]) -> int:
     except UsageError as error:
         say(paragraph(error))
         return error.exit_status
-    except SystemExit:
-        # the help or the version stand on stdout
+    except (SystemExit, BrokenPipeError):
+        # the help or the version stand on stdout, or nobody reads them any more
         return 0
-    return _run(command)
+    with interruptible():
+        return _run(command)
 
 
 def _run(command: Command) -> int:
     watch = Watch(sys.stderr, quiet=command.quiet)
     try:
-        with terminable(), log_shown(command.verbose), warnings_shown(), watch:
+        with log_shown(command.verbose), warnings_shown(), watch:
             # numpy and h5py come with it, and take their time
             from h5flow.core.runner import execute
 

@@ -1,14 +1,19 @@
-"""SIGTERM as an exception, so that what is open is closed and working files are removed."""
+"""Ctrl-C and SIGTERM as exceptions, so that files are closed and working files are removed."""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["Terminated", "terminable"]
+__all__ = ["CLEAN_UP_SECONDS", "Terminated", "interruptible"]
+
+# So long further signals do not disturb the clean-up; a later Ctrl-C ends one that hangs.
+CLEAN_UP_SECONDS = 3.0
 
 
 class Terminated(KeyboardInterrupt):
@@ -19,20 +24,44 @@ class Terminated(KeyboardInterrupt):
 
 
 @contextmanager
-def terminable() -> Iterator[None]:
-    """Raise `Terminated` at the first SIGTERM; later ones do not disturb the clean-up."""
+def interruptible(clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
+    """Raise `KeyboardInterrupt` at Ctrl-C and `Terminated` at SIGTERM, once for several at once.
+
+    Parameters
+    ----------
+    clock : callable
+        Seconds since any moment.
+    """
     if threading.current_thread() is not threading.main_thread():
         # only the main thread may set handlers
         yield
         return
-    before = signal.signal(signal.SIGTERM, _terminate)
+    numbers = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        # a shell lets jobs in the background ignore Ctrl-C
+        numbers.append(signal.SIGINT)
+    # None: a handler that was not set from Python cannot be put back
+    before = {number: signal.getsignal(number) or signal.SIG_DFL for number in numbers}
+    owner = os.getpid()
+    latest, terminated = -CLEAN_UP_SECONDS, False
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        nonlocal latest, terminated
+        is_term = number == signal.SIGTERM
+        if os.getpid() != owner:
+            # A process that a stage has forked ends as it would without h5flow.
+            signal.signal(number, before[signal.Signals(number)])
+            os.kill(os.getpid(), number)
+            return
+        if clock() - latest < CLEAN_UP_SECONDS or (is_term and terminated):
+            return
+        latest, terminated = clock(), terminated or is_term
+        raise Terminated if is_term else KeyboardInterrupt
+
     try:
+        for number in numbers:
+            signal.signal(number, end)
         yield
     finally:
-        # None: a handler that was not set from Python cannot be put back
-        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
-
-
-def _terminate(_number: int, _frame: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise Terminated
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -5,27 +5,45 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from h5flow.config.workflow import Requirement
+from h5flow.config.workflow import Layout, Requirement
 from h5flow.data.access import read_linked, read_slice_of
 from h5flow.data.layout import clean_name, data_path
 from h5flow.data.linked_tables import LinkedTables
-from h5flow.errors import H5FlowError, H5FlowWarning, NoSuchDatasetError, did_you_mean
+from h5flow.errors import (
+    DataError,
+    FileFormatError,
+    H5FlowError,
+    H5FlowWarning,
+    NoSuchDatasetError,
+    PaddingError,
+    did_you_mean,
+)
 
 __all__ = ["CacheLoader", "Path", "requirement_path"]
 
 Path = tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """What an entry was made of: the requirement, and the versions of all tables on its path."""
+# What a requirement may fail with; other exceptions are not made again with a longer message.
+PLAIN_ERRORS = (H5FlowError, DataError, FileFormatError, NoSuchDatasetError, PaddingError)
 
-    requirement: Requirement
-    versions: tuple[int, ...]
+
+@dataclass(frozen=True)
+class Wanted:
+    """What an entry is made of: a path, its form, and the versions of all tables on the path.
+
+    A version is None where there is no such table.
+    """
+
+    path: Path
+    layout: Layout
+    index_only: bool
+    versions: tuple[int | None, ...]
 
 
 def requirement_path(source: str, requirement: Requirement) -> Path:
@@ -56,16 +74,21 @@ class CacheLoader:
         self._source_key = source
         self._strict = strict
         self._warned: set[str] = set()
-        self._loaded: dict[str, Loaded] = {}
+        self._loaded: dict[str, Wanted] = {}
+        self._iteration = 0
 
-    def begin_chunk(self) -> dict[str, Any]:
+    def source_length(self) -> int | None:
+        """Return the number of rows that the source has by now, None where it does not exist."""
+        found = self._tables.find(self._source)
+        return None if found is None else found.length
+
+    def begin_chunk(self, iteration: int = 0) -> dict[str, Any]:
         """Return an empty cache for the next chunk."""
+        self._iteration = iteration
         self._loaded = {}
         return {}
 
-    def fill(
-        self, cache: dict[str, Any], rows: slice, requirements: Iterable[Requirement]
-    ) -> None:
+    def fill(self, cache: dict[str, Any], rows: slice, requirements: Iterable[Requirement]) -> None:
         """Load what is missing or out of date.
 
         Parameters
@@ -76,47 +99,84 @@ class CacheLoader:
             The chunk's rows of the source.
         requirements : iterable of Requirement
             Of the stages so far.
+
+        Raises
+        ------
+        H5FlowError
+            Rows cannot be read, or a requirement cannot be loaded; names it, the chunk and the
+            rows.
         """
         source = Requirement(name=self._source_key, path=(self._source,))
         for requirement in (source, *requirements):
-            wanted = Loaded(requirement, self._versions(requirement))
             name = requirement.name
-            if name in cache and self._loaded.get(name, wanted) == wanted:
-                continue
-            cache[name] = self._load(requirement, rows)
-            self._loaded[name] = Loaded(requirement, self._versions(requirement))
+            if requirement is not source and name == self._source_key:
+                continue  # the source itself: nothing else may have its name
+            is_source = requirement is source
+            try:
+                wanted = self._wanted(requirement, is_source=is_source)
+                if name in cache and self._loaded.get(name, wanted) == wanted:
+                    continue
+                cache[name] = self._load(requirement, wanted.path, rows)
+            except Exception as error:
+                raise self._named(requirement, rows, error, is_source=is_source) from error
+            self._loaded[name] = wanted
 
-    def _versions(self, requirement: Requirement) -> tuple[int, ...]:
-        catalogue = self._tables.rendezvous.catalogue
+    def _named(
+        self, requirement: Requirement, rows: slice, error: Exception, *, is_source: bool
+    ) -> H5FlowError:
+        """Return the error with what was to be loaded, and for which rows."""
+        kind = type(error) if type(error) in PLAIN_ERRORS else H5FlowError
+        assert issubclass(kind, H5FlowError)
+        what = f"the {'source' if is_source else 'requirement'} '{requirement.name}'"
+        why = (
+            error.message if isinstance(error, H5FlowError) else f"{type(error).__name__}: {error}"
+        )
+        return kind(
+            f"{what} cannot be loaded for chunk {self._iteration}, rows {rows.start}:{rows.stop} "
+            f"of '{self._source}': {why}",
+            place=requirement.place,
+            advice=getattr(error, "advice", None),
+        )
+
+    def _wanted(self, requirement: Requirement, *, is_source: bool) -> Wanted:
         path = requirement_path(self._source, requirement)
-        paths = [data_path(path[-1])]
-        for parent, child in zip(path[:-1], path[1:], strict=True):
+        if path == (self._source, self._source) and (
+            is_source or self._tables.find_relation(*path) is None
+        ):
+            path = (self._source,)
+        tables = [data_path(path[-1])]
+        for parent, child in pairwise(path):
             found = self._tables.find_relation(parent, child)
-            paths += [found[0].ref] if found else []
-        return tuple(catalogue.versions[path] for path in paths)
+            tables += [found[0].ref if found else ""]
+        versions = tuple(self._version(table) for table in tables)
+        return Wanted(path, requirement.layout, requirement.index_only, versions)
 
-    def _load(self, requirement: Requirement, rows: slice) -> Any:
-        path = requirement_path(self._source, requirement)
-        itself = path == (self._source, self._source)
-        if itself and self._tables.find_relation(*path) is None:
-            return self._take(requirement, read_slice_of(self._tables, self._source, rows), rows)
+    def _version(self, table: str) -> int | None:
+        catalogue = self._tables.rendezvous.catalogue
+        if not table or catalogue.find(table) is None:
+            return None
+        return catalogue.versions[table]
+
+    def _load(self, requirement: Requirement, path: Path, rows: slice) -> Any:
+        if len(path) == 1:
+            return self._take(requirement, read_slice_of(self._tables, path[0], rows), rows)
         missing = self._missing(path)
         if requirement.layout == "aligned":
             if missing and self._tables.find(path[-1]) is None:
-                return self._without(requirement, missing)
+                return self._without(requirement, path, missing)
             return self._aligned(requirement, path[-1], rows)
         if not missing:
             return read_linked(
                 self._tables, path, rows, requirement.layout, index_only=requirement.index_only
             )
-        if not requirement.optional and not self._strict and self._could_align(path):
+        if not requirement.optional and not self._strict and self._could_align(path, rows):
             self._warn(
                 requirement,
                 f"{missing}; taken row by row, as '{path[-1]}' is as long as '{path[0]}' "
                 "(write `layout: aligned` to say so)",
             )
             return self._aligned(requirement, path[-1], rows)
-        return self._without(requirement, missing)
+        return self._without(requirement, path, missing)
 
     def _missing(self, path: Path) -> str:
         """Return what of a chain does not exist, an empty string where all does."""
@@ -124,35 +184,33 @@ class CacheLoader:
             if self._tables.find(name) is None:
                 near = did_you_mean(name, self._tables.inventory.datasets)
                 return f"there is no dataset '{name}'{near}"
-        for parent, child in zip(path[:-1], path[1:], strict=True):
+        for parent, child in pairwise(path):
             if self._tables.find_relation(parent, child) is None:
                 return f"there are no references {parent} -> {child}"
         return ""
 
-    def _could_align(self, path: Path) -> bool:
+    def _could_align(self, path: Path, rows: slice) -> bool:
+        """Return whether a dataset is as long as the source, or grows with it chunk by chunk."""
         last, source = self._tables.find(path[-1]), self._tables.find(path[0])
-        return len(path) == 2 and last is not None and source is not None and (
-            last.length == source.length
-        )
+        if len(path) != 2 or last is None or source is None:
+            return False
+        return last.length in {source.length, rows.stop}
 
-    def _without(self, requirement: Requirement, missing: str) -> None:
+    def _without(self, requirement: Requirement, path: Path, missing: str) -> None:
         """Return None where that is what the user asked for, else raise."""
         if requirement.optional:
             return
         if not self._strict:
             self._warn(requirement, f"{missing}; it is None in the cache")
             return
-        path = requirement_path(self._source, requirement)
         advice = "Have an earlier stage make it, or mark it with `optional: true`."
-        if "references" in missing and self._could_align(path):
+        if "references" in missing and self._tables.dataset(path[-1]).length == (
+            self._tables.dataset(path[0]).length
+        ):
             advice = (
                 f"'{path[-1]}' is as long as '{path[0]}': `layout: aligned` takes it row by row."
             )
-        raise NoSuchDatasetError(
-            f"the requirement '{requirement.name}' cannot be loaded: {missing}",
-            place=requirement.place,
-            advice=advice,
-        )
+        raise NoSuchDatasetError(missing, advice=advice)
 
     def _warn(self, requirement: Requirement, what: str) -> None:
         message = f"the requirement '{requirement.name}': {what}"
@@ -165,10 +223,9 @@ class CacheLoader:
         length = self._tables.dataset(name).length
         source_length = self._tables.dataset(self._source).length
         if not max(rows.stop, 0) <= length <= source_length:
-            raise H5FlowError(
-                f"the requirement '{requirement.name}' has `layout: aligned`, but '{name}' has "
-                f"{length:,} rows and the source '{self._source}' {source_length:,}",
-                place=requirement.place,
+            raise DataError(
+                f"it has `layout: aligned`, but '{name}' has {length:,} rows and the source "
+                f"'{self._source}' {source_length:,}"
             )
         return self._take(requirement, read_slice_of(self._tables, name, rows), rows)
 

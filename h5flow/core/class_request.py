@@ -81,7 +81,9 @@ class ClassRequest:
                 f"{self.what} cannot be imported: {self.describe(broken)}",
                 "Correct the syntax of that file.",
             )
-        names = sorted(class_search.class_names(self.directory).union(offered))
+        # The name itself may stand in a docstring, which is no class.
+        found = class_search.class_names(self.directory).union(offered)
+        names = sorted(found - {self.classname})
         self.fail(
             f"there is no {self.kind.noun} '{self.classname}'{did_you_mean(self.classname, names)}",
             f"Searched were the Python files in {self.directory}, in its h5flow_modules folder and "

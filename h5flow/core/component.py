@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from copy import deepcopy
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from h5flow.backends import choose_backend
@@ -13,7 +16,32 @@ from h5flow.errors import ConfigError, Problem, did_you_mean
 if TYPE_CHECKING:
     from h5flow.data.data_manager import H5FlowDataManager
 
-__all__ = ["Component"]
+__all__ = ["Component", "Surroundings", "refused_params", "surrounded_by"]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What every part of a run has and no workflow file gives: a communicator, an array library."""
+
+    comm: Any
+    xp: Any
+
+
+_surroundings: ContextVar[Surroundings | None] = ContextVar("surroundings", default=None)
+
+
+@contextmanager
+def surrounded_by(surroundings: Surroundings) -> Iterator[None]:
+    """Give these to all that is constructed inside of ``with``.
+
+    They are no arguments, for a constructor may name the arguments it takes, and need not know
+    these.
+    """
+    token = _surroundings.set(surroundings)
+    try:
+        yield
+    finally:
+        _surroundings.reset(token)
 
 
 class Component:
@@ -42,7 +70,8 @@ class Component:
     """
 
     class_version: ClassVar[str] = "0.0.0"
-    #: Names of all params with their defaults; a class that has it refuses other params.
+    #: Names of all params with their defaults; a class that has it refuses other params. A
+    #: subclass with a constructor of its own, and without it, takes any again.
     parameters: ClassVar[Mapping[str, Any] | None] = None
 
     name: str = ""
@@ -61,42 +90,67 @@ class Component:
         if manager is not None:
             self.data_manager = manager
         self.requires = list(params.pop("requires", ()))
-        self.comm = params.pop("comm", None) or OneRankComm()
-        self.rank = self.comm.Get_rank()
-        self.size = self.comm.Get_size()
-        self.xp = params.pop("xp", None) or choose_backend().namespace
+        around = _surroundings.get() or Surroundings(OneRankComm(), choose_backend().namespace)
+        self.comm, self.xp = around.comm, around.xp
+        self.rank, self.size = self.comm.Get_rank(), self.comm.Get_size()
         self._take_params(params)
 
     def _take_params(self, params: Mapping[str, Any]) -> None:
-        declared = type(self).parameters
-        if declared is None:
-            for key, value in params.items():
-                if _is_default(type(self), key):
-                    setattr(self, key, value)
-            return
-        unknown = [key for key in params if key not in declared]
-        if unknown:
-            raise ConfigError(
-                [
-                    Problem(
-                        f"{self.name}: {self.classname} has no parameter "
-                        f"'{key}'{did_you_mean(key, declared)}; it has "
-                        f"{', '.join(declared) or 'none'}"
-                    )
-                    for key in unknown
-                ]
-            )
-        for key, default in declared.items():
-            setattr(self, key, params.get(key, default))
+        refused = refused_params(type(self), params)
+        if refused:
+            raise ConfigError([Problem(f"{self.name}: {why}") for why in refused.values()])
+        declared, own = type(self).parameters or {}, _own_defaults(type(self))
+        for key, default in {**declared, **own}.items():
+            if key in params:
+                setattr(self, key, params[key])
+            elif key not in own:
+                # A copy, for one object may edit the list that is the next one's default.
+                setattr(self, key, deepcopy(default))
 
 
-def _is_default(cls: type, key: str) -> bool:
-    """Return whether a user's class has a plain attribute of that name, a parameter's default."""
+def refused_params(cls: type[Component], params: Iterable[Any]) -> dict[Any, str]:
+    """Return the params that a class does not have, each with a sentence; none where it takes any.
+
+    Parameters
+    ----------
+    cls : type
+        A class that declares its `parameters`, or another.
+    params : iterable of str
+        Their names.
+    """
+    declared = cls.parameters
+    if declared is None or not _declares(cls):
+        return {}
+    known = {**declared, **_own_defaults(cls)}
+    has = f"it has {', '.join(known)}" if known else "it has none"
+    return {
+        key: f"{cls.__name__} has no parameter '{key}'{did_you_mean(str(key), known)}; {has}"
+        for key in params
+        if str(key) not in known
+    }
+
+
+def _declares(cls: type) -> bool:
+    """Return whether the params are declared where they are taken, or in a subclass of that."""
     for owner in cls.__mro__:
-        if key in vars(owner):
-            value = inspect.getattr_static(owner, key)
-            ours = owner.__module__.partition(".")[0] == "h5flow" and owner.__name__.startswith(
-                ("H5Flow", "Component")
-            )
-            return not ours and not callable(value) and not hasattr(value, "__get__")
+        if "parameters" in vars(owner):
+            return True
+        if "__init__" in vars(owner):
+            return False
     return False
+
+
+def _own_defaults(cls: type) -> dict[str, Any]:
+    """Return the plain attributes of users' classes, which are defaults of parameters.
+
+    Those of a class that declares its `parameters`, and of its bases, are not.
+    """
+    defaults: dict[str, Any] = {}
+    for owner in cls.__mro__:
+        if vars(owner).get("parameters") is not None:
+            break
+        if owner.__module__.partition(".")[0] != "h5flow" and owner is not object:
+            for key in vars(owner):
+                if not key.startswith("__") and not hasattr(vars(owner)[key], "__get__"):
+                    defaults.setdefault(key, vars(owner)[key])
+    return defaults

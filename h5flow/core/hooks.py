@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
-from h5flow.core.component import Component
+from h5flow.core.component import Component, Surroundings, surrounded_by
 from h5flow.data.linked_tables import LinkedTables
 from h5flow.errors import H5FlowError, HookError
 from h5flow.events import HookTimed, Observer
 from h5flow.transaction.acts import Tag
 
 __all__ = ["Hooks", "Where"]
+
+# Hooks whose result is asked for; what others return may be large, and does not travel.
+ANSWERING = frozenset({"next", "__len__"})
 
 ComponentT = TypeVar("ComponentT", bound=Component)
 
@@ -28,11 +31,29 @@ class Where:
     rows: slice | None = None
 
     def __str__(self) -> str:
+        chunk = f", chunk {self.iteration}" if self.iteration >= 0 else ""
         if self.rows is None:
-            return ""
-        return (
-            f", chunk {self.iteration}, rows {self.rows.start}:{self.rows.stop} of '{self.source}'"
-        )
+            return chunk
+        return f"{chunk}, rows {self.rows.start}:{self.rows.stop} of '{self.source}'"
+
+
+@dataclass(frozen=True)
+class Hook:
+    """One call of a hook: of which part, and where."""
+
+    name: str
+    classname: str
+    hook: str
+    where: Where
+    is_ours: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.hook}{self.where}"
+
+    @property
+    def part(self) -> str:
+        """The part, for messages."""
+        return f"'{self.name}' ({self.classname})"
 
 
 class Hooks:
@@ -50,73 +71,107 @@ class Hooks:
         self._tables = tables
         self._observe = observe
 
+    @property
+    def rank(self) -> int:
+        """The number of this process."""
+        return self._tables.rendezvous.communicator.rank
+
     def call(self, part: Component, hook: str, where: Where, *arguments: Any) -> list[Any]:
         """Call ``part.hook(*arguments)`` and end its transaction. Collective.
 
         Returns
         -------
         list
-            What the hook returned, on every rank.
+            What ``next`` or ``__len__`` returned, on every rank; None for the other hooks.
 
         Raises
         ------
         HookError
             An exception, or an attempt to exit, escaped the hook of a user's class.
+        H5FlowError
+            What the hook wrote cannot be stored.
         """
-        return self._transact(part.name, part.classname, hook, where, getattr(part, hook), arguments)
+        function = getattr(part, hook)
+        called = Hook(part.name, part.classname, hook, where, _is_ours(function))
+        return self._transact(called, lambda: function(*arguments))
 
     def construct(
-        self, name: str, classname: str, cls: type[ComponentT], arguments: Mapping[str, Any]
+        self,
+        name: str,
+        classname: str,
+        cls: type[ComponentT],
+        arguments: Mapping[str, Any],
+        surroundings: Surroundings,
     ) -> ComponentT:
         """Return a part, made of its class. Collective."""
         made: list[ComponentT] = []
 
         def construct() -> None:
-            made.append(cls(**arguments))
+            with surrounded_by(surroundings):
+                part = cls(**arguments)
+            if not hasattr(part, "data_manager"):
+                raise TypeError("the constructor does not call super().__init__(**params)")
+            made.append(part)
 
-        construct.__module__ = cls.__module__
-        self._transact(name, classname, "__init__", Where(""), construct, ())
+        called = Hook(name, classname, "__init__", Where(""), _is_ours(cls))
+        self._transact(called, construct)
         return made[0]
 
-    def _transact(
-        self,
-        name: str,
-        classname: str,
-        hook: str,
-        where: Where,
-        function: Callable[..., Any],
-        arguments: Sequence[Any],
-    ) -> list[Any]:
+    def read(self, part: Component, where: Where, load: Callable[[], None]) -> None:
+        """Call `load`, which reads what `part` needs for a chunk. Collective."""
         rendezvous = self._tables.rendezvous
-        rendezvous.begin(Tag(where.iteration, name, hook))
+        rendezvous.begin(Tag(where.iteration, part.name, "read"))
         begin = time.perf_counter()
         try:
-            result = function(*arguments)
+            load()
         except BaseException as error:
-            rendezvous.fail(f"{type(error).__name__}: {error}", traceback.format_exc())
-            if isinstance(error, Exception | SystemExit):
-                _raise_with_place(name, classname, hook, where, function, error)
+            rendezvous.fail(_in_a_line(error), traceback.format_exc())
             raise
+        rendezvous.end()
+        self._observe(HookTimed("read", "", "run", time.perf_counter() - begin))
+
+    def _transact(self, called: Hook, work: Callable[[], Any]) -> list[Any]:
+        rendezvous = self._tables.rendezvous
+        rendezvous.begin(Tag(called.where.iteration, called.name, called.hook))
+        begin = time.perf_counter()
+        try:
+            result = work()
+        except BaseException as error:
+            rendezvous.fail(_in_a_line(error), traceback.format_exc())
+            if not isinstance(error, Exception | SystemExit) or (
+                called.is_ours and isinstance(error, H5FlowError)
+            ):
+                raise
+            raise HookError(f"{called.part} failed in {called}: {_in_a_line(error)}") from error
         worked = time.perf_counter()
-        results = rendezvous.end(result)
-        self._tables.end_hook()
-        self._observe(HookTimed(name, classname, hook, worked - begin))
-        self._observe(HookTimed("write", "", hook, time.perf_counter() - worked))
+        results = self._store(called, result if called.hook in ANSWERING else None)
+        self._observe(HookTimed(called.name, called.classname, called.hook, worked - begin))
+        self._observe(HookTimed("write", "", called.hook, time.perf_counter() - worked))
+        return results
+
+    def _store(self, called: Hook, result: Any) -> list[Any]:
+        """Place what a hook has queued."""
+        rendezvous = self._tables.rendezvous
+        try:
+            results = rendezvous.end(result)
+            self._tables.end_hook()
+        except Exception as error:
+            if type(error) is H5FlowError:
+                raise  # the failure of another rank
+            rendezvous.fail(_in_a_line(error), traceback.format_exc())
+            raise H5FlowError(
+                f"what {called.part} wrote in {called} cannot be stored: "
+                f"{error.message if isinstance(error, H5FlowError) else _in_a_line(error)}",
+                advice=getattr(error, "advice", None),
+            ) from error
         return results
 
 
-def _raise_with_place(
-    name: str,
-    classname: str,
-    hook: str,
-    where: Where,
-    function: Callable[..., Any],
-    error: Exception | SystemExit,
-) -> NoReturn:
-    ours = (getattr(function, "__module__", None) or "").partition(".")[0] == "h5flow"
-    if ours and isinstance(error, H5FlowError):
-        raise error
-    what = f"{type(error).__name__}: {error}"
+def _is_ours(function: Any) -> bool:
+    return (getattr(function, "__module__", None) or "").partition(".")[0] == "h5flow"
+
+
+def _in_a_line(error: BaseException) -> str:
     if isinstance(error, SystemExit):
-        what = f"it called sys.exit({'' if error.code is None else error.code})"
-    raise HookError(f"'{name}' ({classname}) failed in {hook}{where}: {what}") from error
+        return f"it called sys.exit({'' if error.code is None else error.code})"
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

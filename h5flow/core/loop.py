@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
+from operator import index
 
 from h5flow.config.workflow import Requirement
 from h5flow.core.cache import CacheLoader, requirements_so_far
@@ -13,7 +14,7 @@ from h5flow.core.generator import H5FlowGenerator
 from h5flow.core.hooks import Hooks, Where
 from h5flow.core.stage import H5FlowStage
 from h5flow.errors import DataError
-from h5flow.events import ChunkDone, HookTimed, Observer
+from h5flow.events import ChunkDone, Observer
 
 __all__ = ["LoopResult", "PlannedStage", "run_loop"]
 
@@ -62,38 +63,58 @@ def run_loop(
     chunks = total_rows = 0
     for iteration in count():
         of_ranks = hooks.call(generator, "next", Where(source, iteration))
-        if all(_is_empty(rows) for rows in of_ranks):
+        length = loader.source_length()
+        checked = [_checked(generator, rows, length) for rows in of_ranks]
+        if all(rows == H5FlowGenerator.EMPTY for rows in checked):
             return LoopResult(chunks, total_rows)
-        rows = _checked(generator, of_ranks[generator.rank])
-        cache = loader.begin_chunk()
+        rows = checked[hooks.rank]
+        where = Where(source, iteration, rows)
+        cache = loader.begin_chunk(iteration)
         for planned in stages:
-            begin = time.perf_counter()
-            loader.fill(cache, rows, planned.requirements)
-            observe(HookTimed("read", "", "run", time.perf_counter() - begin))
-            where = Where(source, iteration, rows)
-            hooks.call(planned.stage, "run", where, source, rows, cache)
-        if not _is_empty(rows):
+            stage, fill = planned.stage, partial(loader.fill, cache, rows, planned.requirements)
+            hooks.read(stage, where, fill)
+            hooks.call(stage, "run", where, source, rows, cache)
+        if rows != H5FlowGenerator.EMPTY:
             chunks += 1
             total_rows += rows.stop - rows.start
             observe(ChunkDone(iteration, rows.stop - rows.start, rows.start, rows.stop))
     raise AssertionError("count() has no end")
 
 
-def _is_empty(rows: object) -> bool:
-    return isinstance(rows, slice) and rows == H5FlowGenerator.EMPTY
+def _checked(generator: H5FlowGenerator, rows: object, source_length: int | None) -> slice:
+    """Return the rows of a chunk as a slice of integers, or refuse them."""
+    who = f"the generator '{generator.name}' ({generator.classname}) returned {rows!r} from next()"
+    found = _as_slice(rows)
+    if found == H5FlowGenerator.EMPTY:
+        return found
+    if found is None:
+        raise DataError(
+            who,
+            advice="It must be the slice of the next rows, as reserve_data returns it, or "
+            "H5FlowGenerator.EMPTY.",
+        )
+    if source_length is None:
+        raise DataError(
+            f"{who}, but there is no dataset '{generator.dset_name}'",
+            advice="A generator creates the dataset in init(): "
+            "self.data_manager.create_dset(self.dset_name, dtype).",
+        )
+    if found.stop > source_length:
+        raise DataError(
+            f"{who}, but '{generator.dset_name}' has {source_length:,} rows",
+            advice="Reserve rows before they are returned: "
+            "self.data_manager.reserve_data(self.dset_name, n).",
+        )
+    return found
 
 
-def _checked(generator: H5FlowGenerator, rows: object) -> slice:
-    if (
-        isinstance(rows, slice)
-        and rows.step in {None, 1}
-        and rows.start is not None
-        and rows.stop is not None
-        and (_is_empty(rows) or 0 <= rows.start <= rows.stop)
-    ):
-        return slice(int(rows.start), int(rows.stop))
-    raise DataError(
-        f"the generator '{generator.name}' ({generator.classname}) returned {rows!r} from next()",
-        advice="It must be the slice of the next rows, as reserve_data returns it, or "
-        "H5FlowGenerator.EMPTY.",
-    )
+def _as_slice(rows: object) -> slice | None:
+    """Return `rows` in Python's integers, None where it is no half-open range nor `EMPTY`."""
+    if not isinstance(rows, slice) or rows.step not in {None, 1}:
+        return None
+    try:
+        start, stop = index(rows.start), index(rows.stop)
+    except TypeError:
+        return None
+    found = slice(start, stop)
+    return found if 0 <= start <= stop or found == H5FlowGenerator.EMPTY else None

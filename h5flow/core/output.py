@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import ClassVar
 
 from h5flow.comm.protocol import Communicator
 from h5flow.core.parts import PlannedWorkflow
@@ -24,7 +27,7 @@ from h5flow.journal.working_file import WorkingFile, same_file
 from h5flow.storage import storages
 from h5flow.transaction.rendezvous import Rendezvous
 
-__all__ = ["OpenOutput", "OutputPlan", "plan_output"]
+__all__ = ["OpenOutput", "OutputPlan", "plan_output", "refuse_repeated_run"]
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,9 @@ def _overwrite_of_input(output: str) -> str:
     return f"--overwrite cannot replace {output}: it is the input of this run as well"
 
 
-def refuse_repeated_run(plan: OutputPlan, records: list[RunRecord], request: RunRequest) -> None:
+def refuse_repeated_run(
+    plan: OutputPlan, records: Sequence[RunRecord], request: RunRequest
+) -> None:
     """Refuse a run that is recorded in the output which it would add to.
 
     Raises
@@ -130,19 +135,28 @@ class OpenOutput:
     communicator : Communicator
     observe : callable
         Told about the copy and the end.
+
+    Attributes
+    ----------
+    dropped : set of str
+        Datasets that were there and have been dropped; their space is given back.
     """
+
+    # A stage may run another workflow.
+    _open: ClassVar[int] = 0
 
     def __init__(self, plan: OutputPlan, communicator: Communicator, observe: Observer) -> None:
         self.plan = plan
         self.observe = observe
-        self.deleted = False
+        self.dropped: set[str] = set()
+        self._ended = False
         self._begin = time.perf_counter()
         self._working = WorkingFile(plan.output)
         try:
             self._put_base()
             storage = storages.get("single_process")(self._working.working_path, "a")
             self.rendezvous = Rendezvous(communicator, storage)
-            H5FlowDataManager.run_in_progress = True
+            self._count(1)
         except BaseException:
             self._working.discard()
             raise
@@ -168,26 +182,38 @@ class OpenOutput:
         """Return the facade for one workflow's stages."""
         return H5FlowDataManager(self.plan.output, tables=tables, working_path=self.working_path)
 
-    def publish(self, records: list[RunRecord]) -> str:
+    def publish(self, records: Sequence[RunRecord]) -> str:
         """Complete the file, and give it its name; returns the ``run_id``."""
         storage = self.rendezvous.storage
         run_id = write_record(storage.file, records)
         storage.close()
-        if self.deleted:
-            self._working.rewrite(lambda old, new: compact(old, new))
+        if self.dropped:
+            self._working.rewrite(compact)
         size = self.working_path.stat().st_size
         self._working.publish()
-        H5FlowDataManager.run_in_progress = False
+        self._end()
         self.observe(Published(self.plan.output, size, time.perf_counter() - self._begin))
         return run_id
 
     def discard(self) -> None:
         """Remove the working file; harmless after `publish`."""
-        H5FlowDataManager.run_in_progress = False
-        try:
+        if self._ended:
+            return
+        self._end()
+        # What cannot be written to a file that is about to vanish is no loss, and must not take
+        # the place of the error that ended the run.
+        with contextlib.suppress(Exception):
             self.rendezvous.storage.close()
-        finally:
-            self._working.discard()
+        self._working.discard()
+
+    def _end(self) -> None:
+        self._ended = True
+        self._count(-1)
+
+    @classmethod
+    def _count(cls, change: int) -> None:
+        cls._open += change
+        H5FlowDataManager.run_in_progress = cls._open > 0
 
     def __enter__(self) -> OpenOutput:
         return self
@@ -199,5 +225,3 @@ class OpenOutput:
         traceback: TracebackType | None,
     ) -> None:
         self.discard()
-
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
@@ -100,7 +101,7 @@ def build_parts(planned: PlannedWorkflow, construct: Construct) -> Parts:
         resources[spec.classname] = construct(spec, cls, _arguments(spec, spec.classname, ()))
     generator = workflow.generator
     return Parts(
-        resources=tuple(resources.values()),
+        resources=tuple(resources[spec.classname] for spec in workflow.resources),
         generator=construct(
             generator,
             planned.generator,
@@ -119,8 +120,9 @@ def _arguments(spec: Spec, name: str, requires: Sequence[Requirement]) -> dict[s
     Python has no keyword arguments but strings, so a key of ``params`` that is a number comes
     as its decimal digits.
     """
-    in_full = [asdict(item) for item in requires]
+    in_full = [{**asdict(item), "path": list(item.path)} for item in requires]
     for item in in_full:
         del item["place"]
-    params: dict[str, Any] = {str(key): value for key, value in spec.params.items()}
+    # A copy, for a class may edit what it is given, and the workflow may be run again.
+    params: dict[str, Any] = {str(key): deepcopy(value) for key, value in spec.params.items()}
     return {**params, "name": name, "classname": spec.classname, "requires": in_full}

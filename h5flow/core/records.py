@@ -29,10 +29,10 @@ def run_record(
     return RunRecord(
         source=generator.dset_name,
         generator=StageRecord(
-            generator.name, generator.classname, planned.generator.class_version
+            generator.name, generator.classname, str(planned.generator.class_version)
         ),
         stages=tuple(
-            StageRecord(spec.name, spec.classname, cls.class_version)
+            StageRecord(spec.name, spec.classname, str(cls.class_version))
             for spec, cls in zip(workflow.stages, planned.stages, strict=True)
         ),
         input=os.path.realpath(input_filename) if apart and input_filename else "",
@@ -42,4 +42,5 @@ def run_record(
         config=workflow.name,
         text=workflow.text,
         h5flow_version=h5flow.__version__,
+        reads_output=planned.generator.copies_input and not apart,
     )

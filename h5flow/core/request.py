@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from h5flow.config.workflow import Workflow
@@ -56,4 +56,3 @@ class RunSummary:
     chunks: tuple[int, ...] = ()
     rows: tuple[int, ...] = ()
     seconds: float = 0.0
-    warnings: tuple[str, ...] = field(default=())

@@ -5,27 +5,31 @@ from __future__ import annotations
 import os
 import time
 import warnings
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from numbers import Integral
 from typing import Any
 
 from h5flow.backends import choose_backend
-from h5flow.comm import choose_communicator
-from h5flow.config import load_workflow
 from h5flow.config.workflow import GeneratorSpec, StageSpec, Workflow
 from h5flow.core.cache import CacheLoader
+from h5flow.core.component import Surroundings
 from h5flow.core.hooks import Hooks, Where
 from h5flow.core.loop import LoopResult, plan_stages, run_loop
-from h5flow.core.output import OpenOutput, plan_output
-from h5flow.core.parts import Parts, PlannedWorkflow, Spec, build_parts, find_classes
-from h5flow.core.records import run_record
+from h5flow.core.output import OpenOutput
+from h5flow.core.parts import Parts, Spec, build_parts
+from h5flow.core.preparation import Preparation, prepare
 from h5flow.core.request import RunRequest
 from h5flow.data.linked_tables import LinkedTables
-from h5flow.errors import ConfigError, H5FlowWarning, Problem, did_you_mean
+from h5flow.errors import ConfigError, H5FlowWarning, Problem, UsageError, did_you_mean
 from h5flow.events import ConfigFinished, ConfigStarted, Observer, ignore_event
+from h5flow.journal.provenance import RunRecord
 from h5flow.modules.dataset_loop import H5FlowDatasetLoopGenerator
 
 __all__ = ["H5FlowManager"]
+
+STEPS = ("init", "run", "finish")
 
 
 class H5FlowManager:
@@ -43,7 +47,7 @@ class H5FlowManager:
         Rows of the source, half open.
     compression : str, optional
         The filter of new datasets.
-    planned, output, request, observe : optional
+    prepared, position, output, observe : optional
         Given by `h5flow.run`, which runs several workflows on one output.
 
     Attributes
@@ -51,55 +55,70 @@ class H5FlowManager:
     data_manager : H5FlowDataManager
     generator : H5FlowGenerator
     stages : list of H5FlowStage
+
+    Raises
+    ------
+    UsageError
+        The arguments or the workflow are wrong (`ConfigError`); nothing was created.
+    HookError
+        A class cannot be constructed; what was created is removed.
     """
 
     def __init__(
         self,
         config: str | os.PathLike[str] | Mapping[str, Any] | Workflow,
-        output_filename: str | None,
-        input_filename: str | None = None,
+        output_filename: str | os.PathLike[str] | None,
+        input_filename: str | os.PathLike[str] | None = None,
         start_position: int | None = None,
         end_position: int | None = None,
         compression: str | None = None,
         *,
-        planned: PlannedWorkflow | None = None,
+        prepared: Preparation | None = None,
+        position: int = 0,
         output: OpenOutput | None = None,
-        request: RunRequest | None = None,
         observe: Observer = ignore_event,
     ) -> None:
         self._observe = observe
-        self._planned = planned or find_classes([load_workflow(config)])[0]
-        self.workflow = self._planned.workflow
-        self._request = request or RunRequest(
-            configs=(self.workflow,),
-            output=output_filename,
-            input=input_filename,
-            start=start_position,
-            end=end_position,
-            compression=compression,
-        )
         self._begin = time.perf_counter()
+        prepared = prepared or prepare(
+            RunRequest(
+                configs=(config if isinstance(config, Mapping | Workflow) else os.fspath(config),),
+                output=None if output_filename is None else os.fspath(output_filename),
+                input=None if input_filename is None else os.fspath(input_filename),
+                start=start_position,
+                end=end_position,
+                compression=compression,
+            )
+        )
+        self._request = prepared.request
+        self._planned = prepared.planned[position]
+        self.workflow = self._planned.workflow
+        self._input = prepared.input_of(position)
+        self._record = prepared.records[position]
         self._result = LoopResult(0, 0)
+        self._done: list[str] = []
         self._owns_output = output is None
-        self._output = output or self._open_output()
-        self._input = input_filename if output else self._output.plan.input
+        self._output = output or OpenOutput(prepared.plan, prepared.communicator, observe)
+        if self._owns_output:
+            # A manager that is given up leaves nothing behind.
+            weakref.finalize(self, self._output.discard)
         self._tables = LinkedTables(
             self._output.rendezvous, compression or self.workflow.compression
         )
         self._hooks = Hooks(self._tables, observe)
         self.data_manager = self._output.data_manager(self._tables)
-        self._parts: Parts = self._or_discard(
-            lambda: build_parts(self._planned, self._construct)
-        )
+        self._parts: Parts = self._or_discard(lambda: build_parts(self._planned, self._construct))
         self.generator = self._parts.generator
         self.stages = list(self._parts.stages)
 
     def init(self) -> None:
         """Call ``init`` of resources, generator and stages. Collective."""
+        self._begin_step("init")
         self._or_discard(self._init)
 
     def run(self) -> None:
         """Loop over the source. Collective."""
+        self._begin_step("run")
         source = self.generator.dset_name
         loader = CacheLoader(self._tables, source, strict=self._request.strict)
         planned = plan_stages(self.stages, [spec.requires for spec in self.workflow.stages])
@@ -112,17 +131,29 @@ class H5FlowManager:
 
         A manager that opened its output itself publishes it.
         """
+        self._begin_step("finish")
         self._or_discard(self._finish)
+
+    @property
+    def record(self) -> RunRecord:
+        """What is recorded about this workflow in the output."""
+        return replace(self._record, **self.outcome())
 
     def outcome(self) -> dict[str, Any]:
         """Return how far the loop went: chunks, rows and seconds."""
         seconds = time.perf_counter() - self._begin
         return {"chunks": self._result.chunks, "rows": self._result.rows, "seconds": seconds}
 
-    def _open_output(self) -> OpenOutput:
-        communicator = choose_communicator(self._request.comm)
-        plan = plan_output(self._request, self._planned)
-        return OpenOutput(plan, communicator, self._observe)
+    def _begin_step(self, step: str) -> None:
+        """Refuse a step that is out of turn: a loop without init would silently do nothing."""
+        if [*self._done, step] != list(STEPS[: len(self._done) + 1]):
+            done = ", ".join(f"{name}()" for name in self._done) or "nothing"
+            raise UsageError(
+                f"{step}() of a workflow is out of turn: {done} has been called",
+                advice="Call init(), run() and finish(), each once; for another run make another "
+                "manager.",
+            )
+        self._done.append(step)
 
     def _or_discard(self, work: Callable[[], Any]) -> Any:
         """Do a part of the run; where it fails, remove a working file that is our own."""
@@ -134,10 +165,7 @@ class H5FlowManager:
             raise
 
     def _construct(self, spec: Spec, cls: type[Any], arguments: dict[str, Any]) -> Any:
-        communicator = self._output.rendezvous.communicator
         arguments["data_manager"] = self.data_manager
-        arguments["comm"] = communicator.handle
-        arguments["xp"] = choose_backend(self._request.backend).namespace
         if not isinstance(spec, StageSpec):
             arguments["input_filename"] = self._input
             arguments["start_position"] = self._request.start
@@ -146,7 +174,13 @@ class H5FlowManager:
             arguments["dset_name"] = spec.dset_name
             if self._request.chunk_size and issubclass(cls, H5FlowDatasetLoopGenerator):
                 arguments["chunk_size"] = self._request.chunk_size
-        return self._hooks.construct(arguments["name"], spec.classname, cls, arguments)
+        name = arguments["name"]
+        return self._hooks.construct(name, spec.classname, cls, arguments, self._surroundings())
+
+    def _surroundings(self) -> Surroundings:
+        asked = self._request.backend
+        backend = choose_backend(self.workflow.backend or "auto" if asked == "auto" else asked)
+        return Surroundings(self._output.rendezvous.communicator.handle, backend.namespace)
 
     def _init(self) -> None:
         source = self.generator.dset_name
@@ -178,8 +212,16 @@ class H5FlowManager:
             generator.dset_name,
             tuple(stage.name for stage in self.stages),
             total_rows=len(generator.rows) if loops else None,
-            total_chunks=len(generator) if hasattr(generator, "__len__") else None,
+            total_chunks=self._total_chunks(),
         )
+
+    def _total_chunks(self) -> int | None:
+        """Return the number of chunks, None where the generator does not say."""
+        if not hasattr(self.generator, "__len__"):
+            return None
+        where = Where(self.generator.dset_name)
+        chunks = self._hooks.call(self.generator, "__len__", where)[self._hooks.rank]
+        return int(chunks) if isinstance(chunks, Integral) else None
 
     def _finish(self) -> None:
         source = self.generator.dset_name
@@ -193,17 +235,14 @@ class H5FlowManager:
         self._tables.settle()
         self._observe(ConfigFinished(self.workflow.name, **self.outcome()))
         if self._owns_output:
-            record = run_record(
-                self._planned, self._request, self._input, self._output.plan.output
-            )
-            self._output.publish([replace(record, **self.outcome())])
+            self._output.publish([self.record])
 
     def _drop(self) -> None:
         for name in dict.fromkeys((*self.workflow.drop, *self._request.drop)):
             names = self._tables.inventory.datasets
             if self._tables.delete(name):
-                self._output.deleted = True
-            else:
+                self._output.dropped.add(name)
+            elif name not in self._output.dropped:
                 warnings.warn(
                     f"there is no dataset '{name}' to drop{did_you_mean(name, names)}",
                     H5FlowWarning,

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
 
-from h5flow.data.layout import clean_name, data_path, name_of_data_path
-from h5flow.data.linked_tables import LinkedTables
 from h5flow.data.following import References, linked_jagged, linked_padded
-from h5flow.references.selection import select_rows
-from h5flow.errors import DataError
+from h5flow.data.layout import (
+    absolute_path,
+    clean_name,
+    data_path,
+    is_dataset_name,
+    name_of_data_path,
+)
+from h5flow.data.linked_tables import LinkedTables
+from h5flow.errors import DataError, NoSuchDatasetError, did_you_mean
+from h5flow.io.lookup import object_at
 from h5flow.io.reading import read_rows, read_slice
 from h5flow.references.jagged import Jagged
+from h5flow.references.selection import select_rows
 
 __all__ = ["read_item", "read_linked", "read_slice_of"]
 
@@ -66,16 +74,27 @@ def read_linked(
     return _single(path, jagged)
 
 
-def read_item(tables: LinkedTables, key: tuple[Any, ...]) -> Any:
-    """Return what ``data_manager[key]`` means: names, then perhaps a selection."""
-    names = [part for part in key if isinstance(part, str)]
-    has_selection = not isinstance(key[-1], str)
-    if len(names) != len(key) - has_selection:
+def read_item(tables: LinkedTables, key: Any, filename: str) -> Any:
+    """Return what ``data_manager[key]`` means: a path, or names, then perhaps a selection.
+
+    Parameters
+    ----------
+    filename : str
+        For messages.
+    """
+    if isinstance(key, str):
+        return _object_of(tables, absolute_path(key), filename)
+    names = [part for part in key if isinstance(part, str)] if isinstance(key, tuple) else []
+    has_selection = bool(names) and not isinstance(key[-1], str)
+    if not names or names != list(key[: len(key) - has_selection]):
         raise DataError(
-            f"{key!r}: the names of datasets come first, then one selection",
+            f"{key!r} does not select rows of a dataset: names come first, then one selection",
             advice="Write dm['dataset', 0:10], or dm['parent', 'child', 0:10].",
         )
     selection = key[-1] if has_selection else slice(None)
+    if len(names) == 1 and not _names_dataset(tables, names[0]):
+        table = tables.read_table(absolute_path(names[0]))
+        return read_rows(table, select_rows(selection, len(table), what=names[0]))
     path = [name_of_data_path(name) or clean_name(name) for name in names]
     rows = select_rows(selection, tables.dataset(path[0]).length, what=path[0])
     if len(path) == 1:
@@ -88,6 +107,27 @@ def _bounds(rows: slice) -> tuple[int, int]:
     return start, max(int(rows.stop), start)
 
 
+def _object_of(tables: LinkedTables, path: str, filename: str) -> Any:
+    if tables.has_table(path):
+        return tables.table(path)
+    tables.rendezvous.flush()
+    found = object_at(tables.rendezvous.storage.file, path)
+    if found is not None:
+        return found
+    names = tables.inventory.datasets
+    raise NoSuchDatasetError(
+        f"there is nothing at '{path}' in {filename}{did_you_mean(path.strip('/'), names)}",
+        advice=f"Its datasets are {', '.join(names)}." if names else "It has no datasets.",
+    )
+
+
+def _names_dataset(tables: LinkedTables, name: str) -> bool:
+    """Return whether this is, or should be, a dataset's name and not the path of a table."""
+    if is_dataset_name(name) and tables.find(name) is not None:
+        return True
+    return not tables.has_table(absolute_path(name))
+
+
 def _dataset(tables: LinkedTables, name: str) -> Any:
     tables.dataset(name)
     return tables.read_table(data_path(name))
@@ -95,7 +135,7 @@ def _dataset(tables: LinkedTables, name: str) -> Any:
 
 def _links(tables: LinkedTables, path: Sequence[str]) -> list[References]:
     links = []
-    for parent, child in zip(path[:-1], path[1:], strict=True):
+    for parent, child in pairwise(path):
         paths, direction = tables.relation(parent, child)
         region = paths.parent_region if direction == (0, 1) else paths.child_region
         links.append(

@@ -11,7 +11,7 @@ import numpy as np
 from h5flow.errors import DataError, did_you_mean
 from h5flow.storage.protocol import TableDescription
 
-__all__ = ["as_attribute", "as_count", "as_pairs", "as_rows"]
+__all__ = ["as_rows"]
 
 Array = np.ndarray[Any, Any]
 
@@ -46,9 +46,10 @@ def as_rows(name: str, table: TableDescription, count: int, data: Any) -> Array:
     if isinstance(data, Mapping):
         _check_fields(name, table, list(data), refuse_more=True)
         for field, column in data.items():
-            _fill(f"{name}, field '{field}'", rows[field], _host(column), count)
+            label = f"{name}, field '{field}'"
+            _fill(label, rows[field], _host(label, column, rows[field].dtype), count)
         return rows
-    values = _host(data)
+    values = _host(name, data, table.dtype)
     if values.ndim == 0 and count == 1:
         values = values[np.newaxis]
     if len(values.shape) == 0 or values.shape[0] != count:
@@ -79,9 +80,20 @@ def as_rows(name: str, table: TableDescription, count: int, data: Any) -> Array:
     return rows
 
 
-def _host(data: Any) -> Array:
-    values: Array = data if isinstance(data, np.ndarray) else np.asanyarray(data)
-    return values
+def _host(name: str, data: Any, dtype: np.dtype[Any]) -> Array:
+    """Return data as an array; rows of no common length as an array of arrays."""
+    if isinstance(data, np.ndarray) and data.dtype.hasobject:
+        return data
+    if _base_of_jagged(dtype) is not None and not isinstance(data, str):
+        items = list(data)
+        rows = np.empty(len(items), object)
+        for index, item in enumerate(items):
+            rows[index] = item
+        return rows
+    try:
+        return data if isinstance(data, np.ndarray) else np.asanyarray(data)
+    except ValueError as error:
+        raise DataError(f"{name}: the data are not an array: {error}") from None
 
 
 def _fill_fields(name: str, rows: Array, values: Array) -> None:
@@ -110,15 +122,14 @@ def _check_fields(
     parts = []
     if missing:
         parts.append(f"the data lack {', '.join(repr(field) for field in missing)}")
-    for field in unknown:
-        parts.append(f"there is no field '{field}'{did_you_mean(field, missing or wanted)}")
+    parts += [
+        f"there is no field '{field}'{did_you_mean(field, missing or wanted)}" for field in unknown
+    ]
     raise DataError(f"{name}: {'; '.join(parts)}", advice=f"Its fields are {', '.join(wanted)}.")
 
 
 def _fill(name: str, target: Array, values: Array, count: int) -> None:
     """Put values into rows of zeros, field by field where there are fields."""
-    if np.ma.isMaskedArray(values):
-        values = _without_masked(values)
     if target.dtype.names is not None and values.dtype.names is not None:
         nested = TableDescription(target.dtype, target.shape[1:], count)
         _check_fields(name, nested, list(values.dtype.names), refuse_more=False)
@@ -130,23 +141,26 @@ def _fill(name: str, target: Array, values: Array, count: int) -> None:
                 f"{name}: the data have shape {values.shape}, where {target.shape} is needed"
             )
         return
+    if np.ma.isMaskedArray(values):
+        values = _without_masked(values, target.dtype)
     target[...] = _cast(name, values, target.dtype)
 
 
-def _without_masked(values: Any) -> Array:
-    filled = np.array(values.data, copy=True, subok=False)
+def _without_masked(values: Any, dtype: np.dtype[Any]) -> Array:
     mask = np.ma.getmaskarray(values)
-    if filled.dtype.names is None:
+    filled = np.array(values.data, object if dtype.kind == "O" else None, copy=True, subok=False)
+    if dtype.kind == "O":
+        filled[mask] = _empty_object(dtype)
+    elif filled.dtype.names is None:
         filled[mask] = np.zeros((), filled.dtype)
-    else:
-        for field in filled.dtype.names:
-            filled[field] = _without_masked(np.ma.array(filled[field], mask=mask[field]))
     return filled
 
 
 def _cast(name: str, values: Array, dtype: np.dtype[Any]) -> Array:
     """Return values in `dtype`; whole numbers and strings must come through unchanged."""
-    if values.dtype == dtype or dtype.kind == "O" or not values.size:
+    if dtype.kind == "O":
+        return _cast_to_objects(name, values, dtype)
+    if values.dtype == dtype or not values.size:
         return values.astype(dtype, copy=False)
     if dtype.kind in "iub" and values.dtype.kind in "iufb":
         return _cast_to_whole(name, values, dtype)
@@ -154,7 +168,7 @@ def _cast(name: str, values: Array, dtype: np.dtype[Any]) -> Array:
         return _cast_to_bytes(name, values, dtype)
     same_kind = np.can_cast(values.dtype, dtype, "same_kind")
     whole_to_float = values.dtype.kind in "iub" and dtype.kind in "fc"
-    if not (same_kind or whole_to_float):
+    if dtype.kind == "S" or not (same_kind or whole_to_float):
         raise DataError(f"{name}: {values.dtype} cannot be stored as {dtype}")
     return values.astype(dtype)
 
@@ -184,7 +198,9 @@ def _cast_to_whole(name: str, values: Array, dtype: np.dtype[Any]) -> Array:
 
 
 def _cast_to_bytes(name: str, values: Array, dtype: np.dtype[Any]) -> Array:
-    encoded = np.char.encode(values, "utf-8") if values.dtype.kind == "U" else values.astype("S")
+    if values.dtype.kind == "O":
+        values = _encoded(name, values)
+    encoded = np.char.encode(values, "utf-8") if values.dtype.kind == "U" else values
     if encoded.dtype.itemsize > dtype.itemsize:
         longest = max(encoded.ravel(), key=len)
         if len(longest) > dtype.itemsize:
@@ -195,85 +211,46 @@ def _cast_to_bytes(name: str, values: Array, dtype: np.dtype[Any]) -> Array:
     return encoded.astype(dtype)
 
 
-def as_count(name: str, rows: Any) -> int:
-    """Return a number of rows as an int.
-
-    Raises
-    ------
-    DataError
-        It is negative or not a whole number.
-    """
-    try:
-        count = rows.__index__()
-    except (AttributeError, TypeError):
-        raise DataError(
-            f"{name}: a number of rows is a whole number, not {rows!r}",
-            advice="Hand over an integer, or a slice with a start and a stop.",
-        ) from None
-    if count < 0:
-        raise DataError(f"{name}: {count} rows cannot be reserved: the number is negative")
-    return int(count)
+def _encoded(name: str, values: Array) -> Array:
+    items = [item.encode() if isinstance(item, str) else item for item in values.ravel()]
+    for item in items:
+        if not isinstance(item, bytes):
+            raise DataError(f"{name}: {item!r} is not text")
+    encoded: Array = np.array(items, "S").reshape(values.shape)
+    return encoded
 
 
-def as_pairs(label: str, refs: Any) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Return references as an (N, 2) int64 array, a copy.
-
-    Raises
-    ------
-    DataError
-        Wrong shape, not integers, negative or too large values, or masked cells.
-    """
-    pairs = _host(refs)
-    if pairs.size == 0 and (pairs.ndim < 2 or pairs.shape[1] == 2):
-        return np.empty((0, 2), np.int64)
-    if pairs.ndim != 2 or pairs.shape[1] != 2:
-        raise DataError(
-            f"{label}: references have shape (N, 2), not {pairs.shape}",
-            advice="Make them with numpy.column_stack((parent_rows, child_rows)).",
-        )
-    if np.ma.isMaskedArray(pairs) and np.ma.getmaskarray(pairs).any():
-        raise DataError(f"{label}: some references are masked", advice="Drop those rows first.")
-    if pairs.dtype.kind not in "iu":
-        raise DataError(f"{label}: references are integers, not {pairs.dtype}")
-    if pairs.dtype.kind == "i" and pairs.min() < 0:
-        raise DataError(f"{label}: {pairs.min()} is negative and cannot be the number of a row")
-    if pairs.max() > np.iinfo(np.int64).max:
-        raise DataError(f"{label}: {pairs.max()} is too large for the number of a row")
-    return np.array(pairs, dtype=np.int64, subok=False)
+def _cast_to_objects(name: str, values: Array, dtype: np.dtype[Any]) -> Array:
+    """Return text, rows of any length or references to objects, each checked."""
+    objects = np.empty(values.shape, dtype)
+    base = _base_of_jagged(dtype)
+    flat, items = objects.reshape(-1), values.astype(object, copy=False).reshape(-1)
+    for index, item in enumerate(items):
+        if base is not None:
+            part = np.asanyarray(item)
+            if part.ndim != 1:
+                raise DataError(f"{name}: a row is an array of one dimension, not {item!r}")
+            flat[index] = _cast(name, part, base)
+        elif isinstance(item, h5py.Reference if _is_reference(dtype) else str | bytes):
+            flat[index] = item
+        else:
+            kind = "a reference to an object" if _is_reference(dtype) else "text"
+            raise DataError(f"{name}: {item!r} is not {kind}")
+    return objects
 
 
-def as_attribute(name: str, value: Any) -> Any:
-    """Return a value of metadata as h5py gives it back once it is stored.
-
-    Raises
-    ------
-    DataError
-        HDF5 has no attribute of that kind.
-    """
-    if isinstance(value, str | bytes | h5py.Reference | h5py.Empty):
-        return value
-    if value is None:
-        return h5py.Empty("f4")
-    array = np.ma.filled(value, 0) if np.ma.isMaskedArray(value) else np.asarray(value)
-    if array.dtype.kind == "U":
-        return str(array) if array.ndim == 0 else array.astype(h5py.string_dtype())
-    if array.dtype.kind == "O" and array.size and _all_references(array):
-        return array.astype(h5py.ref_dtype)
-    if array.dtype.kind == "O" and not _stored_objects(array):
-        raise DataError(
-            f"the attribute '{name}' cannot be stored: {type(value).__name__} is not a number, "
-            "string, list of these or array",
-            advice="Store mappings key by key, or as text (json.dumps).",
-        )
-    return array
+def _base_of_jagged(dtype: np.dtype[Any]) -> np.dtype[Any] | None:
+    """Return the dtype within rows of any length, None for other dtypes."""
+    base = h5py.check_vlen_dtype(dtype)
+    return None if base is None or base in (str, bytes) else np.dtype(base)
 
 
-def _all_references(array: Array) -> bool:
-    return all(isinstance(item, h5py.Reference) for item in array.ravel())
+def _is_reference(dtype: np.dtype[Any]) -> bool:
+    return h5py.check_ref_dtype(dtype) is not None
 
 
-def _stored_objects(array: Array) -> bool:
-    if h5py.check_dtype(ref=array.dtype) or h5py.check_dtype(vlen=array.dtype):
-        return True
-    items = array.ravel()
-    return bool(len(items)) and all(isinstance(item, str | bytes) for item in items)
+def _empty_object(dtype: np.dtype[Any]) -> Any:
+    base = _base_of_jagged(dtype)
+    if base is not None:
+        return np.empty(0, base)
+    return h5py.Reference() if _is_reference(dtype) else ""

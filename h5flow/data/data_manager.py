@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import os
-import weakref
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, ClassVar
 
 import h5py
 import numpy as np
 
-from h5flow.comm import choose_communicator
 from h5flow.data.access import read_item
-from h5flow.data.layout import attributes_path, data_path
+from h5flow.data.layout import (
+    absolute_path,
+    attributes_path,
+    clean_name,
+    data_path,
+    is_dataset_name,
+)
+from h5flow.data.lifetime import FileLifetime
 from h5flow.data.linked_tables import Direction, LinkedTables
-from h5flow.errors import DataError, H5FlowError, NoSuchDatasetError, UsageError
+from h5flow.errors import (
+    H5FlowError,
+    NoSuchDatasetError,
+    UsageError,
+    did_you_mean,
+)
 from h5flow.io.compact import compact_in_place
 from h5flow.io.filters import filter_arguments
-from h5flow.storage import storages
-from h5flow.transaction.rendezvous import Rendezvous
 
 __all__ = ["H5FlowDataManager"]
-
-# Outside of a run nothing ends a hook, so this much may wait in memory.
-QUEUE_BYTES = 64 * 2**20
 
 
 class H5FlowDataManager:
@@ -82,11 +86,10 @@ class H5FlowDataManager:
         self.working_path = os.fspath(filepath if working_path is None else working_path)
         reads_only = mode == "r" or (tables is None and H5FlowDataManager.run_in_progress)
         self._mode = "r" if reads_only else "a"
-        self._communicator = {None: "auto", False: "serial", True: "mpi"}[mpi]
         self._drop_list = (drop_list,) if isinstance(drop_list, str) else tuple(drop_list or ())
-        self._compression = compression
-        self._tables = tables
-        self._closer: weakref.finalize[..., H5FlowDataManager] | None = None
+        communicator = {None: "auto", False: "serial", True: "mpi"}[mpi]
+        path, writable = Path(self.working_path), self._mode == "a"
+        self._file = FileLifetime(path, writable, communicator, compression, tables)
         self._open()
 
     # -- the life of the file ---------------------------------------------------------------
@@ -94,16 +97,11 @@ class H5FlowDataManager:
     def __enter__(self) -> H5FlowDataManager:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close_file()
 
     def __repr__(self) -> str:
-        state = "closed" if self._tables is None else f"mode '{self._mode}'"
+        state = f"mode '{self._mode}'" if self._file.is_open else "closed"
         return f"<H5FlowDataManager {self.filepath}, {state}>"
 
     @property
@@ -114,14 +112,11 @@ class H5FlowDataManager:
         return tables.rendezvous.storage.file
 
     def close_file(self) -> None:
-        """Write everything that is queued, and close the file; the next use reopens it."""
-        if self._closer is None:
-            # The file of a run stays open until the run closes it.
-            self._open().rendezvous.flush()
-            return
-        # The finalizer is the one way out: with `with`, by hand, and at the interpreter's exit.
-        self._closer()
-        self._tables = None
+        """Write everything that is queued, and close the file; the next use reopens it.
+
+        The file of a run stays open until the run closes it.
+        """
+        self._file.close()
 
     def finish(self) -> None:
         """Remove what is on the drop list, and close the file."""
@@ -131,14 +126,7 @@ class H5FlowDataManager:
             compact_in_place(Path(self.working_path))
 
     def _open(self) -> LinkedTables:
-        if self._tables is None:
-            name = "serial" if self._mode == "r" else self._communicator
-            communicator = choose_communicator(name)
-            storage = storages.get("single_process")(Path(self.working_path), self._mode)
-            rendezvous = Rendezvous(communicator, storage)
-            self._tables = LinkedTables(rendezvous, self._compression)
-            self._closer = weakref.finalize(self, _close, self._tables, self._mode == "a")
-        return self._tables
+        return self._file.open()
 
     def _open_to_write(self) -> LinkedTables:
         if self._mode == "r":
@@ -149,10 +137,6 @@ class H5FlowDataManager:
             )
             raise H5FlowError(f"{self.filepath} cannot be written: {why}")
         return self._open()
-
-    def _spill(self, tables: LinkedTables) -> None:
-        if self._closer is not None and tables.rendezvous.queued_bytes > QUEUE_BYTES:
-            tables.rendezvous.flush()
 
     # -- making ---------------------------------------------------------------------------------
 
@@ -222,9 +206,8 @@ class H5FlowDataManager:
         DataError
             A wrong length, an unknown field, or values the dtype cannot hold; nothing is queued.
         """
-        tables = self._open_to_write()
-        tables.write(name, rows, data)
-        self._spill(tables)
+        self._open_to_write().write(name, rows, data)
+        self._file.spill()
 
     def write_ref(self, parent: str, child: str, refs: Any) -> None:
         """Add references between rows of two datasets. Queued; in the file at the end of the hook.
@@ -243,9 +226,8 @@ class H5FlowDataManager:
         NoSuchDatasetError
             No references between the two were created.
         """
-        tables = self._open_to_write()
-        tables.link(parent, child, refs)
-        self._spill(tables)
+        self._open_to_write().link(parent, child, refs)
+        self._file.spill()
 
     def set_attrs(self, name: str, **attrs: Any) -> None:
         """Set metadata of a dataset or group; without any the group is made.
@@ -256,6 +238,7 @@ class H5FlowDataManager:
             HDF5 cannot store a value as an attribute.
         """
         self._open_to_write().set_attributes(name, attrs)
+        self._file.spill()
 
     def delete(self, name: str) -> None:
         """Remove a dataset, its metadata and all references from and to it. Collective.
@@ -265,26 +248,30 @@ class H5FlowDataManager:
         NoSuchDatasetError
             There is nothing of that name.
         """
-        if not self._open_to_write().delete(name):
-            raise NoSuchDatasetError(f"there is nothing named '{name}' in {self.filepath}")
+        tables = self._open_to_write()
+        if not tables.delete(name):
+            near = did_you_mean(clean_name(name), tables.inventory.datasets)
+            raise NoSuchDatasetError(f"there is nothing named '{name}' in {self.filepath}{near}")
 
     # -- asking ---------------------------------------------------------------------------------
 
     def dset_exists(self, name: str) -> bool:
         """Return whether there is a dataset of that name."""
-        return self._open().find(name) is not None
+        return is_dataset_name(name) and self._open().find(name) is not None
 
     def ref_exists(self, parent: str, child: str) -> bool:
         """Return whether there are references between two datasets, in either direction."""
+        if not (is_dataset_name(parent) and is_dataset_name(child)):
+            return False
         return self._open().find_relation(parent, child) is not None
 
     def exists(self, name: str) -> bool:
-        """Return whether there is a dataset or a group of that name."""
-        return self.dset_exists(name) or self._open().attributes(name) is not None
+        """Return whether there is anything of that name: a dataset, a group, or an HDF5 path."""
+        return self._open().exists(absolute_path(name))
 
     def attr_exists(self, name: str, key: str) -> bool:
         """Return whether a dataset or group has metadata called `key`."""
-        return key in (self._open().attributes(name) or {})
+        return is_dataset_name(name) and key in (self._open().attributes(name) or {})
 
     def get_attrs(self, name: str) -> dict[str, Any]:
         """Return the metadata of a dataset or group.
@@ -337,12 +324,11 @@ class H5FlowDataManager:
         """Return all references from and to a dataset, each as `get_ref` does."""
         tables = self._open()
         tables.dataset(name)
-        tables.rendezvous.flush()
-        found = []
-        for paths in tables.inventory.references_of(name.strip("/")):
-            other = paths.child if paths.parent == name.strip("/") else paths.parent
-            found.append(self.get_ref(name, other))
-        return found
+        name = clean_name(name)
+        return [
+            (tables.table(paths.ref), (0, 1) if paths.parent == name else (1, 0))
+            for paths in tables.inventory.references_of(name)
+        ]
 
     def get_ref_region(self, parent: str, child: str) -> h5py.Dataset:
         """Return where the references of each row of `parent` to `child` are.
@@ -362,26 +348,4 @@ class H5FlowDataManager:
         axis for each; without `sel` all. A single string is an HDF5 path. `sel` is a slice, an
         int (which keeps its axis), a list, or an integer or boolean array.
         """
-        if isinstance(key, str):
-            file = self.fh
-            if key.strip("/") and key not in file:
-                names = ", ".join(self._open().inventory.datasets)
-                raise NoSuchDatasetError(
-                    f"there is nothing at '{key}' in {self.filepath}",
-                    advice=f"Its datasets are {names}.",
-                )
-            return file[key]
-        if not isinstance(key, tuple) or not key or not isinstance(key[0], str):
-            raise DataError(
-                f"{key!r} does not select rows of a dataset",
-                advice="Write dm['dataset', 0:10], or dm['parent', 'child', 0:10].",
-            )
-        return read_item(self._open(), key)
-
-
-def _close(tables: LinkedTables, writable: bool) -> None:
-    try:
-        if writable:
-            tables.settle()
-    finally:
-        tables.rendezvous.storage.close()
+        return read_item(self._open(), key, self.filepath)

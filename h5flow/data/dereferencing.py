@@ -8,6 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from h5flow.data.beside_references import parent_of, region_of
 from h5flow.data.calls import bind_call
 from h5flow.data.following import (
     References,
@@ -122,7 +123,7 @@ def dereference_jagged(*args: Any, **kwargs: Any) -> Jagged:
     )
 
 
-def dereference_chain(  # noqa: PLR0917 - users' code fixes the order
+def dereference_chain(
     sel: Any,
     refs: Sequence[Any],
     data: Any = None,
@@ -216,21 +217,10 @@ def _references(ref: Any, region: Any, direction: Any) -> References:
     regions = _source(region, "region")
     parent = None
     if isinstance(table, h5py.Dataset):
-        parent = _named_dataset(table, f"dset{columns[0]}")
-        if regions is None:
-            regions = _named_dataset(table, f"ref_region{columns[0]}")
+        parent = parent_of(table, columns[0])
+        regions = region_of(table, columns[0]) if regions is None else regions
     parent_rows = parent.shape[0] if parent is not None and parent.shape else None
     return References(table, regions, (columns[0], columns[1]), parent_rows=parent_rows)
-
-
-def _named_dataset(table: h5py.Dataset, attribute: str) -> h5py.Dataset | None:
-    """Return the dataset that an attribute of a reference table names, None if there is none."""
-    path = table.attrs.get(attribute)
-    try:
-        found = table.file.get(path) if isinstance(path, str | bytes) else None
-    except (KeyError, OSError):
-        return None
-    return found if isinstance(found, h5py.Dataset) else None
 
 
 def _source(argument: Any, name: str) -> RowSource | None:

@@ -4,13 +4,14 @@
 
     /<dataset>/data                    rows
     /<A>/ref/<B>/ref                   (L, 2) integers, column 0 indexes A, column 1 indexes B
-    /<A>/ref/<B>/ref_region            (len A,) start and stop of the rows of ``ref`` that hold row i's
+    /<A>/ref/<B>/ref_region            (len A,) start, stop: rows of ``ref`` that hold row i's
     /<B>/ref/<A>/ref_region            (len B,) the same for the other direction
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -19,9 +20,11 @@ from h5flow.errors import DataError
 __all__ = [
     "RECORDS",
     "ReferencePaths",
+    "absolute_path",
     "attributes_path",
     "clean_name",
     "data_path",
+    "is_dataset_name",
     "name_of_data_path",
     "names_of_ref_path",
     "ref_dtype",
@@ -72,6 +75,12 @@ def clean_name(name: str) -> str:
     """
     if not isinstance(name, str):
         raise DataError(f"the name of a dataset is a string, not {name!r}")
+    return _clean(name)
+
+
+# Every call of the data manager cleans a name several times.
+@lru_cache(maxsize=4096)
+def _clean(name: str) -> str:
     parts = [part for part in name.split("/") if part]
     if not parts:
         raise DataError(f"'{name}' is not the name of a dataset")
@@ -84,6 +93,28 @@ def clean_name(name: str) -> str:
             "not begin with h5flow.",
         )
     return "/".join(parts)
+
+
+def is_dataset_name(name: str) -> bool:
+    """Return whether a dataset can have that name."""
+    try:
+        clean_name(name)
+    except DataError:
+        if not isinstance(name, str):
+            raise
+        return False
+    return True
+
+
+def absolute_path(path: str) -> str:
+    """Return an HDF5 path with one slash before each part; ``"/"`` for the root.
+
+    Examples
+    --------
+    >>> absolute_path("charge//hits/data/")
+    '/charge/hits/data'
+    """
+    return "/" + "/".join(part for part in path.split("/") if part)
 
 
 def data_path(name: str) -> str:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import h5py
 import numpy as np
 
-from h5flow.data.conversion import as_attribute, as_count, as_pairs, as_rows
-from h5flow.data.inventory import Inventory, take_inventory
+from h5flow.data.attributes import as_attribute
+from h5flow.data.conversion import as_rows
+from h5flow.data.inventory import (
+    Inventory,
+    check_group,
+    explain_missing,
+    explain_unlinked,
+    paths_to_delete,
+    take_inventory,
+)
 from h5flow.data.layout import (
     ReferencePaths,
     attributes_path,
@@ -19,8 +27,16 @@ from h5flow.data.layout import (
     ref_region_dtype,
     reference_paths,
 )
-from h5flow.data.rows import rows_to_write, slice_to_reserve
-from h5flow.errors import DataError, NoSuchDatasetError, ReverseReferenceError, did_you_mean
+from h5flow.data.row_type import row_type, same_dtype
+from h5flow.data.rows import (
+    as_count,
+    as_pairs,
+    check_growth,
+    check_writable,
+    rows_to_write,
+    slice_to_reserve,
+)
+from h5flow.errors import DataError, ReverseReferenceError
 from h5flow.storage.protocol import CreateTable, Link, TableDescription, Write
 from h5flow.transaction.rendezvous import Rendezvous
 
@@ -47,6 +63,8 @@ class LinkedTables:
         self._inventory: Inventory | None = None
         self._handed_out: set[str] = set()
         self._written_relations: set[ReferencePaths] = set()
+        self._grown_datasets: set[str] = set()
+        self._known_groups: set[str] = set()
 
     @property
     def inventory(self) -> Inventory:
@@ -69,11 +87,7 @@ class LinkedTables:
         """
         found = self.find(name)
         if found is None:
-            names = self.inventory.datasets
-            what = f"there is no dataset '{clean_name(name)}'{did_you_mean(clean_name(name), names)}"
-            raise NoSuchDatasetError(
-                what, advice=f"There are {', '.join(names)}." if names else "The file has none."
-            )
+            raise explain_missing(self.rendezvous.storage.file, self.inventory, name)
         return found
 
     def find_relation(self, parent: str, child: str) -> tuple[ReferencePaths, Direction] | None:
@@ -94,32 +108,24 @@ class LinkedTables:
         """
         found = self.find_relation(parent, child)
         if found is None:
-            parent, child = clean_name(parent), clean_name(child)
-            others = sorted(
-                (paths.child if paths.parent == parent else paths.parent)
-                for paths in self.inventory.references_of(parent)
-            )
-            raise NoSuchDatasetError(
-                f"there are no references {parent} -> {child}{did_you_mean(child, others)}",
-                advice=f"{parent} is linked to {', '.join(others)}."
-                if others
-                else f"{parent} is linked to no dataset; create_ref makes references.",
-            )
+            raise explain_unlinked(self.inventory, parent, child)
         return found
 
-    def create_dataset(self, name: str, dtype: Any, shape: tuple[int, ...]) -> None:
+    def create_dataset(self, name: str, dtype: Any, shape: int | tuple[int, ...]) -> None:
         """Make a dataset without rows; nothing where the same exists."""
-        wanted, row_shape = _row_type(name, dtype, shape)
+        wanted, row_shape = row_type(name, dtype, shape)
         known = self.find(name)
         if known is None:
             path = data_path(name)
             table = CreateTable(path, wanted, row_shape, compression=self._compression)
             self.rendezvous.create((table,))
             self._inventory = None
-        elif (known.dtype, known.row_shape) != (wanted, row_shape):
+        elif known.row_shape != row_shape or not same_dtype(known.dtype, wanted):
             raise DataError(
                 f"the dataset '{clean_name(name)}' exists already, with rows of {known.dtype} "
-                f"{known.row_shape or ''}, not {wanted} {row_shape or ''}".replace(" ,", ","),
+                f"{known.row_shape or ''}, not {wanted} {row_shape or ''}".replace(
+                    " ,", ","
+                ).rstrip(),
                 advice="Choose another name, or start from a new output file.",
             )
 
@@ -148,30 +154,35 @@ class LinkedTables:
         compression = self._compression
         tables = [CreateTable(paths.ref, ref_dtype, (2,), paths.ref_attributes, compression)]
         # A dataset's references to itself have one region for both directions.
-        for region in sorted({paths.parent_region, paths.child_region}):
-            tables.append(
-                CreateTable(region, ref_region_dtype, (), paths.region_attributes, compression)
-            )
+        tables += [
+            CreateTable(region, ref_region_dtype, (), paths.region_attributes, compression)
+            for region in sorted({paths.parent_region, paths.child_region})
+        ]
         self.rendezvous.create(tuple(tables))
         self._inventory = None
         self._written_relations.add(paths)
 
     def reserve(self, name: str, rows: Any) -> slice:
         """Return new rows of a dataset, or grow it to a slice's stop and return the slice."""
-        self.dataset(name)
+        table, label, path = self.dataset(name), clean_name(name), data_path(name)
+        self._grown_datasets.add(label)
         if isinstance(rows, slice):
-            wanted = slice_to_reserve(clean_name(name), rows)
-            self.rendezvous.extend(data_path(name), wanted.stop)
+            wanted = slice_to_reserve(label, rows)
+            check_growth(label, table, wanted.stop)
+            self.rendezvous.extend(path, wanted.stop)
             return wanted
-        return self.rendezvous.reserve(data_path(name), as_count(clean_name(name), rows))
+        count = as_count(label, rows)
+        check_growth(label, table, table.length + count)
+        return self.rendezvous.reserve(path, count)
 
     def write(self, name: str, rows: Any, data: Any) -> None:
         """Queue rows of a dataset, checked."""
-        table = self.dataset(name)
-        where, order = rows_to_write(clean_name(name), rows, table.length)
+        table, label = self.dataset(name), clean_name(name)
+        check_writable(label, table)
+        where, order = rows_to_write(label, rows, table.length)
         count = where.stop - where.start if isinstance(where, slice) else len(where)
         asked = count if order is None else order.asked
-        values = as_rows(clean_name(name), table, asked, data)
+        values = as_rows(label, table, asked, data)
         if order is not None:
             values = values[order.take]
         if count:
@@ -180,24 +191,40 @@ class LinkedTables:
     def link(self, parent: str, child: str, refs: Any) -> None:
         """Queue references, checked, in the direction in which they were created."""
         paths, direction = self.relation(parent, child)
-        pairs = as_pairs(f"{clean_name(parent)} -> {clean_name(child)}", refs)
+        label = f"{clean_name(parent)} -> {clean_name(child)}"
+        table = self._catalogue.table(paths.ref)
+        pairs = as_pairs(label, refs, table.dtype)
         if not len(pairs):
             return
         if direction == (1, 0):
             pairs = np.ascontiguousarray(pairs[:, ::-1])
+        check_growth(paths.ref, table, table.length + len(pairs))
+        for column, region in enumerate((paths.parent_region, paths.child_region)):
+            last = int(pairs[:, column].max())
+            check_growth(region, self._catalogue.table(region), last + 1)
         self._written_relations.add(paths)
         self.rendezvous.link(Link(paths.ref, (paths.parent_region, paths.child_region), pairs))
 
     def set_attributes(self, name: str, values: Mapping[str, Any]) -> None:
         """Queue metadata of a group, which is made if there is none."""
+        path = attributes_path(name)
         stored = {key: as_attribute(f"{name}.{key}", value) for key, value in values.items()}
-        self.rendezvous.set_attributes(attributes_path(name), stored)
-        self._inventory = None
+        if path not in self._known_groups:
+            check_group(self.rendezvous.storage.file, path)
+            self._known_groups.add(path)
+        self.rendezvous.set_attributes(path, stored)
 
     def attributes(self, name: str) -> dict[str, Any] | None:
         """Return metadata of a group, with what is queued; None where there is no group."""
         self.rendezvous.flush()
         return self.rendezvous.storage.attributes(attributes_path(name))
+
+    def exists(self, path: str) -> bool:
+        """Return whether there is anything at a path."""
+        if self.has_table(path):
+            return True
+        self.rendezvous.flush()
+        return self.rendezvous.storage.attributes(path) is not None
 
     def has_table(self, path: str) -> bool:
         """Return whether there is a table at a path."""
@@ -214,46 +241,28 @@ class LinkedTables:
         return self.rendezvous.storage.table(path)
 
     def region_table(self, paths: ReferencePaths, direction: Direction) -> h5py.Dataset:
-        """Return the region that one direction starts from, as long as its dataset at least."""
-        region, name = (
-            (paths.parent_region, paths.parent)
-            if direction == (0, 1)
-            else (paths.child_region, paths.child)
-        )
-        self.rendezvous.flush((paths.ref, region))
-        dataset = self.find(name)
-        if paths in self._written_relations and dataset is not None:
-            self._catalogue.grow(region, dataset.length)
-        return self.table(region)
+        """Return the region that one direction starts from.
+
+        It is as long as its dataset where either was written since the file was opened.
+        """
+        self.rendezvous.flush((paths.ref,))
+        self._complete_regions((paths,))
+        return self.table(paths.parent_region if direction == (0, 1) else paths.child_region)
 
     def delete(self, name: str) -> bool:
         """Remove a dataset, its metadata and all references from and to it.
 
         A plain group loses everything below it. Returns whether there was anything.
         """
-        name = clean_name(name)
-        inventory = self.inventory
-        names = inventory.below(name)
-        storage = self.rendezvous.storage
-        paths = []
-        for dataset in names:
-            for relation in inventory.references_of(dataset):
-                paths += [relation.ref, relation.parent_region, relation.child_region]
-            paths.append(data_path(dataset))
-        groups = [attributes_path(dataset) for dataset in names]
-        if name not in names:
-            groups.append(attributes_path(name))
-        present = [path for path in dict.fromkeys(paths) if path in storage.file]
-        present += [path for path in groups if path in storage.file]
-        if not present:
+        self.rendezvous.flush()
+        paths = paths_to_delete(self.rendezvous.storage.file, self.inventory, name)
+        if not paths:
             return False
-        self.rendezvous.delete(tuple(present))
+        self.rendezvous.delete(paths)
         self._inventory = None
         self._handed_out -= set(paths)
         self._written_relations = {
-            relation
-            for relation in self._written_relations
-            if relation.parent not in names and relation.child not in names
+            relation for relation in self._written_relations if relation.ref not in paths
         }
         return True
 
@@ -265,33 +274,24 @@ class LinkedTables:
     def settle(self) -> None:
         """Make regions as long as their datasets, and have all rows in the file."""
         self.rendezvous.flush()
-        for paths in self._written_relations:
+        relations = self._written_relations
+        if self._grown_datasets:
+            relations = relations.union(self.inventory.references)
+        self._complete_regions(relations)
+        self.rendezvous.flush()
+        self.rendezvous.storage.flush()
+
+    def _complete_regions(self, relations: Iterable[ReferencePaths]) -> None:
+        """Make regions as long as the datasets that grew, where the file lets them grow."""
+        for paths in relations:
+            written = paths in self._written_relations
             for region, name in (
                 (paths.parent_region, paths.parent),
                 (paths.child_region, paths.child),
             ):
-                dataset = self.find(name)
-                if dataset is not None:
+                dataset, table = self.find(name), self._catalogue.find(region)
+                if dataset is None or table is None:
+                    continue
+                grows = table.most_rows is None and table.linked_from is None
+                if grows and (written or name in self._grown_datasets):
                     self._catalogue.grow(region, dataset.length)
-        self.rendezvous.flush()
-        self.rendezvous.storage.flush()
-
-
-def _row_type(name: str, dtype: Any, shape: Any) -> tuple[np.dtype[Any], tuple[int, ...]]:
-    """Return dtype and shape of a row as the file will have them."""
-    try:
-        wanted = np.dtype(dtype)
-    except TypeError as error:
-        raise DataError(f"{name}: {dtype!r} is not a dtype: {error}") from None
-    row_shape = (shape,) if isinstance(shape, int) else tuple(int(side) for side in shape)
-    if wanted.subdtype is not None:
-        wanted, inner = wanted.subdtype
-        row_shape = (*row_shape, *inner)
-    try:
-        stored = h5py.h5t.py_create(wanted, logical=True).dtype
-    except TypeError as error:
-        raise DataError(
-            f"{name}: HDF5 has no type for rows of {wanted}: {error}",
-            advice="For text take bytes ('S20') or h5py.string_dtype().",
-        ) from None
-    return stored, row_shape

@@ -1,4 +1,4 @@
-"""Which rows a write goes to: slices and index arrays, checked against the dataset's length."""
+"""Row numbers that users hand over: how many, which to write, and which refer to which."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from h5flow.data.conversion import as_count
 from h5flow.errors import DataError
-from h5flow.storage.protocol import Rows
+from h5flow.storage.protocol import Rows, TableDescription
 
-__all__ = ["Reorder", "rows_to_write", "slice_to_reserve"]
+__all__ = [
+    "Reorder",
+    "as_count",
+    "as_pairs",
+    "check_growth",
+    "check_writable",
+    "rows_to_write",
+    "slice_to_reserve",
+]
 
 
 @dataclass(frozen=True)
@@ -23,17 +30,21 @@ class Reorder:
 
 
 def slice_to_reserve(name: str, rows: slice) -> slice:
-    """Return a slice with start and stop.
+    """Return a slice with start and stop; ``slice(-1, -1)``, a rank without work, is ``(0, 0)``.
 
     Raises
     ------
     DataError
-        It has no stop, a step, or is negative.
+        It has no stop, a step, is negative, or ends before it begins.
     """
     if rows.stop is None or rows.step not in {None, 1}:
         raise DataError(f"{name}: a slice to reserve has a stop and no step, unlike {rows}")
-    start = as_count(name, 0 if rows.start is None else rows.start)
-    return slice(start, max(start, as_count(name, rows.stop)))
+    if _is_without_work(rows):
+        return slice(0, 0)
+    start, stop = as_count(name, 0 if rows.start is None else rows.start), as_count(name, rows.stop)
+    if stop < start:
+        raise DataError(f"{name}: {rows} ends before it begins")
+    return slice(start, stop)
 
 
 def rows_to_write(name: str, rows: Any, length: int) -> tuple[Rows, Reorder | None]:
@@ -56,10 +67,13 @@ def rows_to_write(name: str, rows: Any, length: int) -> tuple[Rows, Reorder | No
     if isinstance(rows, slice):
         if rows.step not in {None, 1}:
             raise DataError(f"{name}: rows to write are a slice without a step, unlike {rows}")
+        if _is_without_work(rows):
+            return slice(0, 0), None
         start = as_count(name, 0 if rows.start is None else rows.start)
-        stop = length if rows.stop is None else as_count(name, rows.stop)
-        _check_reserved(name, stop, length)
-        return slice(start, max(start, stop)), None
+        stop = max(start, length if rows.stop is None else as_count(name, rows.stop))
+        if stop > start:
+            _check_reserved(name, stop, length)
+        return slice(start, stop), None
     if isinstance(rows, int | np.integer) and not isinstance(rows, bool):
         start = as_count(name, rows)
         _check_reserved(name, start + 1, length)
@@ -88,9 +102,112 @@ def rows_to_write(name: str, rows: Any, length: int) -> tuple[Rows, Reorder | No
     return ordered[last], Reorder(len(indices), order[last])
 
 
+def _is_without_work(rows: slice) -> bool:
+    """Return whether this is ``H5FlowGenerator.EMPTY``."""
+    return (rows.start, rows.stop) == (-1, -1)
+
+
 def _check_reserved(name: str, stop: int, length: int) -> None:
     if stop > length:
         raise DataError(
             f"{name}: rows up to {stop} are to be written, but {length} are reserved",
             advice="Reserve them first: rows = data_manager.reserve_data(name, n).",
+        )
+
+
+def as_count(name: str, rows: Any) -> int:
+    """Return a number of rows as an int.
+
+    Raises
+    ------
+    DataError
+        It is negative or not a whole number.
+    """
+    try:
+        count = rows.__index__()
+    except (AttributeError, TypeError):
+        raise DataError(
+            f"{name}: a number of rows is a whole number, not {rows!r}",
+            advice="Hand over an integer, or a slice with a start and a stop.",
+        ) from None
+    if not 0 <= count < 2**62:
+        what = "negative" if count < 0 else "too large"
+        raise DataError(f"{name}: {count} is {what} for a number of rows")
+    return int(count)
+
+
+def as_pairs(
+    label: str, refs: Any, dtype: np.dtype[Any] | None = None
+) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return references as an (N, 2) int64 array, a copy.
+
+    Parameters
+    ----------
+    label : str
+        Parent and child, for messages.
+    refs : array-like
+    dtype : numpy.dtype, optional
+        What the table in the file has room for, where that is less than int64.
+
+    Raises
+    ------
+    DataError
+        Wrong shape, not integers, negative or too large values, or masked cells.
+    """
+    try:
+        pairs = np.asanyarray(refs)
+    except ValueError as error:
+        raise DataError(f"{label}: the references are not an array: {error}") from None
+    if pairs.size == 0 and (pairs.ndim < 2 or pairs.shape[1] == 2):
+        return np.empty((0, 2), np.int64)
+    if pairs.ndim != 2 or pairs.shape[1] != 2:
+        raise DataError(
+            f"{label}: references have shape (N, 2), not {pairs.shape}",
+            advice="Make them with numpy.column_stack((parent_rows, child_rows)).",
+        )
+    if np.ma.isMaskedArray(pairs) and np.ma.getmaskarray(pairs).any():
+        raise DataError(f"{label}: some references are masked", advice="Drop those rows first.")
+    if pairs.dtype.kind not in "iu":
+        raise DataError(f"{label}: references are integers, not {pairs.dtype}")
+    if pairs.dtype.kind == "i" and pairs.min() < 0:
+        raise DataError(f"{label}: {pairs.min()} is negative and cannot be the number of a row")
+    largest = min(np.iinfo(np.int64).max, np.iinfo(dtype or np.int64).max)
+    if pairs.max() > largest:
+        held = f": the file holds {dtype}" if dtype and largest < np.iinfo(np.int64).max else ""
+        raise DataError(
+            f"{label}: {pairs.max()} is too large for the number of a row{held}",
+            advice="Let h5flow make a new file, whose references are int64." if held else None,
+        )
+    return np.array(pairs, dtype=np.int64, subok=False)
+
+
+def check_writable(name: str, table: TableDescription) -> None:
+    """Raise where the rows of a table are in another file.
+
+    Raises
+    ------
+    DataError
+        They are.
+    """
+    if table.linked_from is not None:
+        raise DataError(
+            f"{name} is linked from the input {table.linked_from}: its rows cannot be written",
+            advice="Run with --input-data copy to have a copy of the input in the output.",
+        )
+
+
+def check_growth(name: str, table: TableDescription, length: int) -> None:
+    """Raise where a table cannot have `length` rows.
+
+    Raises
+    ------
+    DataError
+        It was made with room for fewer, or is in another file.
+    """
+    check_writable(name, table)
+    if table.most_rows is not None and length > table.most_rows:
+        raise DataError(
+            f"{name} cannot grow to {length} rows: it was made with room for {table.most_rows} "
+            "only, by another program",
+            advice="Write to a dataset that h5flow creates instead.",
         )

@@ -1,4 +1,4 @@
-"""HDF5 filters by the names that users write: ``gzip``, ``gzip:6``, ``lzf``, ``zstd:3`` …"""
+"""HDF5 filters by the names that users write, such as ``gzip``, ``gzip:6``, ``lzf``, ``zstd:3``."""
 
 from __future__ import annotations
 
@@ -35,14 +35,22 @@ def filter_arguments(compression: str | None) -> dict[str, Any]:
     """
     if compression is None or compression == "none":
         return {}
-    name, _, level_text = compression.partition(":")
-    level = _level(compression, level_text) if level_text else None
+    if not isinstance(compression, str):
+        raise UsageError(
+            f"compression is NAME or NAME:LEVEL, not {compression!r}",
+            advice="Write for example gzip:4.",
+        )
+    name, colon, level_text = compression.partition(":")
+    level = _level(compression, level_text) if colon else None
     if name == "gzip":
         if level is not None and not 0 <= level <= 9:
             raise UsageError(f"gzip has levels 0 to 9, not {level} (compression '{compression}')")
         # Bytes of one column side by side: half the size for typical rows of numbers.
-        return {"compression": "gzip", "compression_opts": 4 if level is None else level,
-                "shuffle": True}
+        return {
+            "compression": "gzip",
+            "compression_opts": 4 if level is None else level,
+            "shuffle": True,
+        }
     if name == "lzf":
         if level is not None:
             raise UsageError(f"lzf has no levels (compression '{compression}')")

@@ -7,7 +7,7 @@ import json
 import os
 import uuid
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from h5flow.io.open_file import open_file
 __all__ = ["RunRecord", "StageRecord", "digest_of_input", "read_records", "write_record"]
 
 RUNS = "runs"
+SAMPLES, SAMPLE_BYTES = 16, 2**18
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class RunRecord:
     """One workflow that was run on a file.
 
     `input` is an absolute path, empty where the workflow read the output itself;
-    `input_digest` identifies its contents.
+    `input_digest` identifies its contents. `reads_output` tells a loop over a dataset of the
+    output from a generator without an input.
     """
 
     source: str
@@ -50,6 +52,7 @@ class RunRecord:
     config: str
     text: str
     h5flow_version: str
+    reads_output: bool = False
     chunks: int = 0
     rows: int = 0
     seconds: float = 0.0
@@ -65,14 +68,22 @@ class RunRecord:
 
         Params are not part of it.
         """
-        same_input = self.input == other.input or (
-            self.input_digest != "" and self.input_digest == other.input_digest
+        same_input = (
+            # Whatever file the rows came from, they are in the output by now.
+            self.reads_output
+            or self.input == other.input
+            or (self.input_digest != "" and self.input_digest == other.input_digest)
         )
         return same_input and self._identity() == other._identity()
 
     def _identity(self) -> tuple[Any, ...]:
-        classes = [(stage.name, stage.classname) for stage in (self.generator, *self.stages)]
-        return self.source, classes, self.start or 0, self.end
+        # What a generator's block is called says nothing of what it does.
+        stages = [(stage.name, stage.classname) for stage in self.stages]
+        source = self.source.strip("/"), self.generator.classname
+        return source, stages, self.start or 0, self.end
+
+
+KEYS = frozenset(field.name for field in fields(RunRecord))
 
 
 def write_record(file: h5py.File, records: Sequence[RunRecord]) -> str:
@@ -99,41 +110,55 @@ def write_record(file: h5py.File, records: Sequence[RunRecord]) -> str:
 
 
 def read_records(file: h5py.File) -> list[RunRecord]:
-    """Return the runs that a file records, oldest first; none in a file of others."""
+    """Return the runs that a file records, oldest first; none in a file of others.
+
+    Records that cannot be read, of other programs perhaps, are left out.
+    """
     runs = file.get(f"{RECORDS}/{RUNS}")
     if not isinstance(runs, h5py.Group):
         return []
-    return [_from_json(entry.attrs["record"], entry.attrs["config"]) for entry in runs.values()]
+    found = [_from_entry(runs[name]) for name in sorted(runs, key=lambda name: (len(name), name))]
+    return [record for record in found if record is not None]
 
 
-def _from_json(text: str, config: str) -> RunRecord:
-    values = json.loads(text)
-    values["generator"] = StageRecord(**values["generator"])
-    values["stages"] = tuple(StageRecord(**stage) for stage in values["stages"])
-    return RunRecord(**{**values, "text": config})
+def _from_entry(entry: h5py.Group) -> RunRecord | None:
+    try:
+        values = json.loads(entry.attrs["record"])
+        # What a later version has added is not ours to read.
+        values = {key: value for key, value in values.items() if key in KEYS}
+        values["generator"] = StageRecord(**values["generator"])
+        values["stages"] = tuple(StageRecord(**stage) for stage in values["stages"])
+        return RunRecord(**{**values, "text": entry.attrs["config"]})
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def digest_of_input(path: str | None) -> str:
-    """Return what identifies an input: its ``run_id``, or a digest of size and structure.
+    """Return what identifies an input: its ``run_id``, or a digest of its size and of samples.
 
-    The contents are not read: a night's data take too long. Of a file that is not HDF5 the
-    first MiB counts.
+    Of a large file not all is read: a night's data take too long. Empty where there is no file.
     """
     if path is None or not os.path.isfile(path):
         return ""
-    digest = hashlib.sha256(str(os.path.getsize(path)).encode())
     try:
         with open_file(Path(path), "r") as file:
             records = file.get(RECORDS)
             if records is not None and "run_id" in records.attrs:
                 return f"run_id:{records.attrs['run_id']}"
-
-            def add(name: str, item: h5py.Group | h5py.Dataset) -> None:
-                shape = f"{item.shape}{item.dtype}" if isinstance(item, h5py.Dataset) else ""
-                digest.update(f"{name}{shape}".encode())
-
-            file.visititems(add)
     except FileFormatError:
-        with open(path, "rb") as raw:
-            digest.update(raw.read(2**20))
-    return f"structure:{digest.hexdigest()}"
+        pass  # any kind of file
+    try:
+        return f"sample:{_sampled(path)}"
+    except OSError:
+        return ""
+
+
+def _sampled(path: str) -> str:
+    """Return a digest of a file's size and of blocks at equal distances, the first and the last."""
+    size = os.path.getsize(path)
+    digest = hashlib.sha256(str(size).encode())
+    with open(path, "rb") as raw:
+        for block in range(SAMPLES):
+            raw.seek(max(size - SAMPLE_BYTES, 0) * block // (SAMPLES - 1))
+            digest.update(raw.read(SAMPLE_BYTES))
+    return digest.hexdigest()

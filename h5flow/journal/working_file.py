@@ -152,11 +152,13 @@ def _checked(named: Path) -> Path:
     """Return the output behind all links, or say why it cannot be one."""
     try:
         output = named.resolve()
+        if output.is_symlink():
+            # Links that lead in a circle stay from Python 3.13 on; before, RuntimeError.
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         output.exists()
         # The name of the working file may be too long where the output's is not.
         _beside(output, WORKING_SUFFIX + REWRITTEN_SUFFIX).exists()
     except (OSError, RuntimeError, ValueError) as error:
-        # RuntimeError: links that lead in a circle, before Python 3.13
         raise _cannot_write(named, error) from error
     folder = output.parent
     if output.is_dir():

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import warnings
+from collections.abc import Mapping
+from numbers import Integral
 from typing import Any, ClassVar
 
 from h5flow.core.generator import H5FlowGenerator
@@ -10,7 +13,7 @@ from h5flow.errors import H5FlowWarning, UsageError
 from h5flow.io.chunks import rows_per_loop_chunk
 from h5flow.storage.protocol import TableDescription
 
-__all__ = ["H5FlowDatasetLoopGenerator", "chunk_rows", "loop_range"]
+__all__ = ["H5FlowDatasetLoopGenerator", "check_chunk_size", "chunk_rows", "loop_range"]
 
 
 class H5FlowDatasetLoopGenerator(H5FlowGenerator):
@@ -24,20 +27,12 @@ class H5FlowDatasetLoopGenerator(H5FlowGenerator):
 
     class_version = "1.0.0"
     copies_input: ClassVar[bool] = True
-    chunk_size: int | str = "auto"
+    parameters: ClassVar[Mapping[str, Any]] = {"chunk_size": "auto"}
+    chunk_size: int | str
 
     def __init__(self, **params: Any) -> None:
-        self.chunk_size = params.pop("chunk_size", "auto")
         super().__init__(**params)
-        if self.chunk_size != "auto" and (
-            not isinstance(self.chunk_size, int)
-            or isinstance(self.chunk_size, bool)
-            or self.chunk_size < 1
-        ):
-            raise UsageError(
-                f"{self.name}: chunk_size is a positive whole number or 'auto', not "
-                f"{self.chunk_size!r}"
-            )
+        check_chunk_size(self.chunk_size)
         #: The rows that the loop goes over, known after `init`.
         self.rows = range(0)
         self._chunk_rows = 1
@@ -45,9 +40,10 @@ class H5FlowDatasetLoopGenerator(H5FlowGenerator):
 
     def init(self) -> None:
         """Find the range of the loop and the size of its chunks."""
-        length = len(self.data_manager.get_dset(self.dset_name))
-        self.rows = loop_range(self.dset_name, length, self.start_position, self.end_position)
         dataset = self.data_manager.get_dset(self.dset_name)
+        self.rows = loop_range(
+            self.dset_name, dataset.shape[0], self.start_position, self.end_position
+        )
         self._chunk_rows = chunk_rows(
             TableDescription(
                 dataset.dtype,
@@ -60,7 +56,7 @@ class H5FlowDatasetLoopGenerator(H5FlowGenerator):
 
     def __len__(self) -> int:
         """Return the number of iterations."""
-        return -(-len(self.rows) // (self._chunk_rows * self.size))
+        return math.ceil(len(self.rows) / (self._chunk_rows * self.size))
 
     def next(self) -> slice:
         """Return the next chunk; chunks are dealt in turn by iteration and rank."""
@@ -72,10 +68,25 @@ class H5FlowDatasetLoopGenerator(H5FlowGenerator):
         return slice(start, min(start + self._chunk_rows, self.rows.stop))
 
 
+def check_chunk_size(chunk_size: Any) -> None:
+    """Refuse what cannot be the number of rows of a chunk.
+
+    Raises
+    ------
+    UsageError
+        It is neither a positive whole number nor ``"auto"``.
+    """
+    is_number = isinstance(chunk_size, Integral) and not isinstance(chunk_size, bool)
+    if chunk_size != "auto" and not (is_number and chunk_size > 0):
+        raise UsageError(
+            f"chunk_size is a positive whole number of rows or 'auto', not {chunk_size!r}"
+        )
+
+
 def chunk_rows(source: TableDescription, chunk_size: int | str) -> int:
     """Return the rows of a chunk; the bounds of chunks do not depend on the number of ranks."""
-    if isinstance(chunk_size, int):
-        return chunk_size
+    if not isinstance(chunk_size, str):
+        return int(chunk_size)
     return rows_per_loop_chunk(source.dtype, source.row_shape, source.chunk_rows)
 
 
@@ -92,18 +103,16 @@ def loop_range(source: str, length: int, start: int | None, end: int | None) -> 
     UsageError
         `start` is at or beyond the end, or after `end`, or either lies before the first row.
     """
-    if not length and not start and end is None:
-        return range(0)
     first = 0 if start is None else start + length if start < 0 else start
     last = length if end is None else end + length if end < 0 else end
     asked = f"rows {'' if start is None else start}:{'' if end is None else end}"
     has = f"{source} has {length:,} rows"
     if first < 0 or last < 0:
         raise UsageError(f"{asked}: before the first row; {has}")
-    if start is not None and first >= length:
+    if first > 0 and first >= length:
         raise UsageError(
             f"{asked}: the start is at or beyond the end; {has}",
-            advice=f"Take a start below {length}." if length else "",
+            advice=f"Take a start below {length}." if length else None,
         )
     if first > last:
         raise UsageError(f"{asked}: the start is after the end; {has}")

@@ -28,12 +28,28 @@ Rows = slice | np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class TableDescription:
-    """What a table is: dtype of a row, shape of a row, number of rows, rows per HDF5 chunk."""
+    """What a table is.
+
+    Attributes
+    ----------
+    dtype, row_shape
+        Of a row.
+    length : int
+        Number of rows.
+    chunk_rows : int or None
+        Rows per HDF5 chunk; None where the table is contiguous.
+    most_rows : int or None
+        How long it can grow; None where there is no limit.
+    linked_from : str or None
+        The other file that it is in; its rows cannot be written.
+    """
 
     dtype: np.dtype[Any]
     row_shape: tuple[int, ...]
     length: int
     chunk_rows: int | None = None
+    most_rows: int | None = None
+    linked_from: str | None = None
 
 
 @dataclass(frozen=True)
@@ -111,7 +127,10 @@ class Storage(Protocol):
         ...
 
     def apply(self, batch: Batch, /) -> None:
-        """Take a batch; it may stay in memory until `flush`, `table` or `close`. Collective."""
+        """Take a batch; it may stay in memory until `flush`, `table` or `close`. Collective.
+
+        What is refused in `creates` is refused before any of them is made.
+        """
         ...
 
     def table(self, path: str, /) -> h5py.Dataset:

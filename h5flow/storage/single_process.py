@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-from h5flow.errors import DataError, NoSuchDatasetError
+from h5flow.errors import DataError, FileFormatError, NoSuchDatasetError
 from h5flow.io.chunks import rows_per_hdf5_chunk
 from h5flow.io.filters import filter_arguments
 from h5flow.io.links import linked_target
+from h5flow.io.lookup import object_at
 from h5flow.io.open_file import open_file
 from h5flow.references.regions import merge, touched_rows
 from h5flow.storage.protocol import Batch, CreateTable, Link, SetAttributes, TableDescription
@@ -30,7 +33,7 @@ class SingleProcessStorage:
     path : pathlib.Path
         The file.
     mode : {"r", "a"}
-        ``"a"`` makes the file if there is none.
+        ``"a"`` makes the file if there is none, or an empty one.
     """
 
     name = "single_process"
@@ -39,8 +42,11 @@ class SingleProcessStorage:
         self.path = path
         self.writable = mode == "a"
         if self.writable:
-            mode = "r+" if path.exists() else "w"
-        self._file = open_file(path, mode)
+            # HDF5 would begin an empty file in its oldest format.
+            new = not path.exists() or (path.is_file() and not path.stat().st_size)
+            self._file = open_file(path, "w" if new else "r+")
+        else:
+            self._file = open_file(path, "r")
         self._tables: dict[str, Table] = {}
         self._linked_files: dict[Path, h5py.File] = {}
         self._linked: dict[str, h5py.Dataset] = {}
@@ -55,26 +61,27 @@ class SingleProcessStorage:
         """Return what the table at `path` is, None where there is none."""
         linked = self._linked_dataset(path)
         if linked is not None:
-            chunk_rows = linked.chunks[0] if linked.chunks else None
-            return TableDescription(linked.dtype, linked.shape[1:], linked.shape[0], chunk_rows)
+            described = Table(linked).describe()
+            return replace(described, linked_from=linked.file.filename)
         table = self._find(path)
         return table.describe() if table else None
 
     def attributes(self, path: str, /) -> dict[str, Any] | None:
         """Return the metadata of the object at `path`, None where there is none."""
-        if path not in self._file:
-            return None
-        return dict(self._file[path].attrs.items())
+        found = object_at(self._file, path)
+        return dict(found.attrs.items()) if found is not None else None
 
     def apply(self, batch: Batch, /) -> None:
         """Take a batch: make, grow, write, link, then set metadata."""
+        for create in batch.creates:
+            self._check_free(create.path)
         for create in batch.creates:
             self._create(create)
         for path, length in batch.lengths.items():
             self._writable_table(path).extend(length)
         for write in batch.writes:
             self._writable_table(write.path).write(write.rows, write.data)
-        for link in batch.links:
+        for link in _joined(batch.links):
             self._append_references(link)
         for attributes in batch.attributes:
             self._set_attributes(attributes)
@@ -98,14 +105,16 @@ class SingleProcessStorage:
     def delete(self, path: str, /) -> None:
         """Remove the object at `path`, and groups that are empty without it.
 
-        Of a group that holds other objects the metadata are removed. Harmless where nothing is.
+        Of a group that holds other objects the metadata are removed, of a link what it leads to
+        is left as it is. Harmless where nothing is.
         """
         self._flush_tables()
         self._tables = {}
         self._linked = {}
-        if self._file.get(path, getlink=True) is None:
+        link = self._file.get(path, getlink=True)
+        if link is None:
             return
-        found = self._file.get(path)
+        found = self._file[path] if isinstance(link, h5py.HardLink) else None
         if isinstance(found, h5py.Group) and len(found):
             for name in list(found.attrs):
                 del found.attrs[name]
@@ -142,8 +151,8 @@ class SingleProcessStorage:
     def _find(self, path: str) -> Table | None:
         table = self._tables.get(path)
         if table is None:
-            found = self._file.get(path)
-            if not isinstance(found, h5py.Dataset) or found.shape is None or not found.shape:
+            found = object_at(self._file, path)
+            if not isinstance(found, h5py.Dataset) or not found.shape:
                 return None
             table = self._tables[path] = Table(found)
         return table
@@ -152,7 +161,8 @@ class SingleProcessStorage:
         linked = self._linked_dataset(path)
         if linked is not None:
             raise DataError(
-                f"{path} is linked from the input {linked.file.filename}: its rows cannot be written",
+                f"{path} is linked from the input {linked.file.filename}: its rows cannot be "
+                "written",
                 advice="Run with --input-data copy to have a copy of the input in the output.",
             )
         table = self._find(path)
@@ -171,12 +181,31 @@ class SingleProcessStorage:
             return None
         source, inner = target
         if source not in self._linked_files:
-            self._linked_files[source] = open_file(source, "r")
+            try:
+                self._linked_files[source] = open_file(source, "r")
+            except FileFormatError as error:
+                raise FileFormatError(
+                    f"{path} in {self.path} is a link to another file: {error.message}",
+                    advice=error.advice,
+                ) from error
         dataset = self._linked_files[source].get(inner)
         if not isinstance(dataset, h5py.Dataset):
             return None
         self._linked[path] = dataset
         return dataset
+
+    def _check_free(self, path: str) -> None:
+        parts = path.strip("/").split("/")
+        for depth in range(1, len(parts) + 1):
+            place = "/" + "/".join(parts[:depth])
+            link = self._file.get(place, getlink=True)
+            if link is None:
+                return
+            if depth == len(parts) or not isinstance(object_at(self._file, place), h5py.Group):
+                raise FileFormatError(
+                    f"{path} cannot be made: in {self.path} there is something else at {place}",
+                    advice="Choose another name.",
+                )
 
     def _create(self, create: CreateTable) -> None:
         rows = rows_per_hdf5_chunk(create.dtype, create.row_shape)
@@ -209,6 +238,19 @@ class SingleProcessStorage:
         group = self._file.require_group(attributes.path)
         for name, value in attributes.values.items():
             group.attrs[name] = value
+
+
+def _joined(links: Sequence[Link]) -> list[Link]:
+    """Return one link for all of a reference table; the order of its references stays."""
+    by_path: dict[str, list[Link]] = {}
+    for link in links:
+        by_path.setdefault(link.path, []).append(link)
+    return [
+        parts[0]
+        if len(parts) == 1
+        else replace(parts[0], pairs=np.concatenate([part.pairs for part in parts]))
+        for parts in by_path.values()
+    ]
 
 
 def _widen(region: Table, rows: Array, starts: Array, stops: Array) -> None:

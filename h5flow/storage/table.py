@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import h5py
@@ -17,6 +19,8 @@ Array = np.ndarray[Any, Any]
 
 # Reading over a gap this wide costs less than one more call into HDF5.
 JOINED_GAP_BYTES = 2**16
+# What is read of a table at once to change single rows of it.
+LARGEST_RUN_BYTES = 2**26
 
 
 class Table:
@@ -37,7 +41,9 @@ class Table:
         self.row_shape: tuple[int, ...] = dataset.shape[1:]
         self.chunk_rows: int | None = dataset.chunks[0] if dataset.chunks else None
         self.length: int = dataset.shape[0]
-        self._most_rows: int | None = dataset.maxshape[0]
+        self.most_rows: int | None = dataset.maxshape[0]
+        # In memory rows have the file's own layout, also where fields are objects of Python.
+        self._memory_type = h5py.h5t.py_create(self.dtype)
         self._stored: int = self.length
         self._tail_start: int = self.length
         self._tail: list[Array] = []
@@ -45,17 +51,21 @@ class Table:
 
     def describe(self) -> TableDescription:
         """Return what the table is, with the rows that wait in memory."""
-        return TableDescription(self.dtype, self.row_shape, self.length, self.chunk_rows)
+        return TableDescription(
+            self.dtype, self.row_shape, self.length, self.chunk_rows, self.most_rows
+        )
 
     def extend(self, length: int) -> None:
         """Grow the table to `length` rows, the new ones zero; never shrinks it."""
-        if self._most_rows is not None and length > self._most_rows:
+        if length <= self.length:
+            return
+        if self.most_rows is not None and length > self.most_rows:
             raise DataError(
                 f"{self.dataset.name} cannot grow to {length} rows: it was made with room for "
-                f"{self._most_rows} only",
+                f"{self.most_rows} only",
                 advice="Write to a dataset that h5flow creates instead.",
             )
-        self.length = max(self.length, length)
+        self.length = length
 
     def write(self, rows: Rows, data: Array) -> None:
         """Write rows, growing the table where they are beyond its end.
@@ -74,6 +84,7 @@ class Table:
             if stop - start == part.stop - part.start:
                 self._write_run(start, data[part])
             else:
+                self.extend(stop)
                 block = self.read(start, stop)
                 block[rows[part] - start] = data[part]
                 self._write_run(start, block)
@@ -98,6 +109,8 @@ class Table:
         """Return a copy of the rows ``start:stop``, zero beyond the end."""
         if start < self._tail_start + self._tail_rows and stop > self._tail_start:
             self._write_tail(whole_chunks=False)
+        if self.dtype.hasobject:
+            self._resize(min(stop, self.length))  # HDF5 knows their empty values
         stored = min(max(self._stored - start, 0), stop - start)
         if stored == stop - start:
             return np.asarray(self.dataset[start:stop])
@@ -116,10 +129,12 @@ class Table:
         """Yield start and stop of each run of near rows, and which part of `rows` it is."""
         if not len(rows):
             return
-        gap = max(1, JOINED_GAP_BYTES // max(1, self.dtype.itemsize))
-        breaks = np.flatnonzero(np.diff(rows) > gap) + 1
+        row_bytes = max(1, self.dtype.itemsize * math.prod(self.row_shape))
+        cuts = np.diff(rows) > max(1, JOINED_GAP_BYTES // row_bytes)
+        cuts |= np.diff(rows // max(1, LARGEST_RUN_BYTES // row_bytes)) > 0
+        breaks = np.flatnonzero(cuts) + 1
         bounds = [0, *breaks.tolist(), len(rows)]
-        for first, last in zip(bounds[:-1], bounds[1:], strict=True):
+        for first, last in pairwise(bounds):
             yield int(rows[first]), int(rows[last - 1]) + 1, slice(first, last)
 
     def _write_run(self, start: int, data: Array) -> None:
@@ -135,7 +150,7 @@ class Table:
             self._tail_start = self._stored
             return
         gap = start - end
-        if not self._tail or gap > (self.chunk_rows or 0):
+        if not self._tail or gap > (self.chunk_rows or 0) or (gap and self.dtype.hasobject):
             self._write_tail(whole_chunks=False)
             self._tail_start = start
         elif gap:
@@ -158,7 +173,7 @@ class Table:
         count = stop - self._tail_start
         if not count:
             return
-        rows = self._tail[0] if len(self._tail) == 1 else np.concatenate(self._tail)
+        rows = self._tail[0] if len(self._tail) == 1 else self._joined_tail()
         self._resize(stop)
         self._write_direct(self._tail_start, rows[:count])
         # A copy, so that a few rows do not keep a large array alive.
@@ -170,12 +185,19 @@ class Table:
             self.dataset.resize(length, axis=0)
             self._stored = length
 
+    def _joined_tail(self) -> Array:
+        """Return the tail as one array; numpy.concatenate would pack the fields of a row."""
+        rows = np.empty((self._tail_rows, *self.row_shape), self.dtype)
+        begin = 0
+        for part in self._tail:
+            rows[begin : begin + len(part)] = part
+            begin += len(part)
+        return rows
+
     def _write_direct(self, start: int, data: Array) -> None:
-        if self.dtype.hasobject:
-            self.dataset[start : start + len(data)] = data
-            return
         # The plain call of HDF5: h5py's assignment examines compound dtypes anew each time.
-        data = np.ascontiguousarray(data)
+        data = np.ascontiguousarray(data, self.dtype)
         in_file = self.dataset.id.get_space()
         in_file.select_hyperslab((start, *(0 for _ in self.row_shape)), data.shape)
-        self.dataset.id.write(h5py.h5s.create_simple(data.shape), in_file, data)
+        in_memory = h5py.h5s.create_simple(data.shape)
+        self.dataset.id.write(in_memory, in_file, data, self._memory_type)

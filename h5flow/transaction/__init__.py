@@ -1,0 +1,1 @@
+"""What ranks agree on, and the rows that are not yet written."""

@@ -24,16 +24,19 @@ class Catalogue:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._tables: dict[str, TableDescription] = {}
+        self._missing: set[str] = set()
         self._grown: dict[str, int] = {}
         self.versions: Counter[str] = Counter()
 
     def find(self, path: str) -> TableDescription | None:
         """Return what the table at `path` is, None where there is none."""
         known = self._tables.get(path)
-        if known is None:
+        if known is None and path not in self._missing:
             known = self._storage.describe(path)
             if known is not None:
                 self._tables[path] = known
+            else:
+                self._missing.add(path)
         return known
 
     def table(self, path: str) -> TableDescription:
@@ -67,4 +70,5 @@ class Catalogue:
         """Look these tables up again when they are needed."""
         for path in paths:
             self._tables.pop(path, None)
+            self._missing.discard(path)
             self._grown.pop(path, None)

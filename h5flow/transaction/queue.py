@@ -10,45 +10,47 @@ from h5flow.storage.protocol import Batch, Link, SetAttributes, Write
 
 __all__ = ["Queue"]
 
+# What an entry takes beside its rows: objects of Python.
+ENTRY_BYTES = 512
+
 
 class Queue:
-    """What one rank has queued, in the order of its calls."""
+    """What one rank has queued, in the order of its calls.
+
+    Attributes
+    ----------
+    size_bytes : int
+        Memory that all of it takes, about.
+    """
 
     def __init__(self) -> None:
         self._writes: list[Write] = []
         self._links: list[Link] = []
         self._attributes: list[SetAttributes] = []
+        self.size_bytes = 0
 
     def __bool__(self) -> bool:
         return bool(self._writes or self._links or self._attributes)
 
-    @property
-    def size_bytes(self) -> int:
-        """Memory that rows and references take."""
-        rows = sum(write.data.nbytes for write in self._writes)
-        return rows + sum(link.pairs.nbytes for link in self._links)
-
     def write(self, write: Write) -> None:
         """Queue rows."""
         self._writes.append(write)
+        self.size_bytes += _size(write)
 
     def link(self, link: Link) -> None:
         """Queue references."""
         self._links.append(link)
+        self.size_bytes += _size(link)
 
     def set_attributes(self, path: str, values: Mapping[str, Any]) -> None:
         """Queue metadata; without values the group is made all the same."""
         self._attributes.append(SetAttributes(path, values))
+        self.size_bytes += ENTRY_BYTES
 
     def clear(self) -> None:
         """Forget everything that is queued."""
         self._writes, self._links, self._attributes = [], [], []
-
-    def touches(self, path: str) -> bool:
-        """Return whether something is queued for the table at `path`."""
-        return any(write.path == path for write in self._writes) or any(
-            path == link.path or path in link.regions for link in self._links
-        )
+        self.size_bytes = 0
 
     def drain(
         self, iteration: int, lengths: Mapping[str, int], paths: Set[str] | None = None
@@ -73,4 +75,10 @@ class Queue:
         )
         self._writes = [write for write in self._writes if write.path not in paths]
         self._links = list(compress(self._links, [not out for out in links_out]))
+        self.size_bytes -= sum(map(_size, batch.writes)) + sum(map(_size, batch.links))
         return batch
+
+
+def _size(entry: Write | Link) -> int:
+    rows = entry.data if isinstance(entry, Write) else entry.pairs
+    return rows.nbytes + ENTRY_BYTES

@@ -50,6 +50,11 @@ class Rendezvous:
         self._failure: Failed | None = None
 
     @property
+    def failed(self) -> bool:
+        """Whether a rank has failed: nothing more is written, and every call raises."""
+        return self._failure is not None
+
+    @property
     def queued_bytes(self) -> int:
         """Memory that rows and references take which are not placed yet."""
         return self._queue.size_bytes
@@ -121,7 +126,7 @@ class Rendezvous:
     def _refuse_after_failure(self) -> None:
         if self._failure is not None:
             raise H5FlowError(
-                f"the run has failed already ({self._failure.error}); nothing more is written"
+                f"an earlier call has failed ({self._failure.error}); nothing more is written"
             )
 
     def _announce(self, act: Act) -> Any:
@@ -155,13 +160,17 @@ class Rendezvous:
             self.catalogue.grow(act.path, act.stop)
         elif isinstance(act, Create):
             missing = [table for table in act.tables if self.catalogue.find(table.path) is None]
-            self.storage.apply(Batch(self._tag.iteration, creates=missing))
+            try:
+                self.storage.apply(Batch(self._tag.iteration, creates=missing))
+            finally:
+                self.catalogue.forget(table.path for table in missing)
         elif isinstance(act, Flush):
             self._place(act.paths)
         elif isinstance(act, Delete):
             self._place(None)
             for path in act.paths:
                 self.storage.delete(path)
+                self.catalogue.versions[path] += 1
             self.catalogue.forget(act.paths)
         return None
 
@@ -169,7 +178,12 @@ class Rendezvous:
         wanted = None if paths is None else frozenset(paths)
         grown = self.catalogue.take_grown(wanted)
         batch = self._queue.drain(self._tag.iteration, grown, wanted)
-        self.storage.apply(batch)
+        try:
+            self.storage.apply(batch)
+        except BaseException as error:
+            # Part of the batch may be in the file: nothing here knows how long its tables are.
+            self._failure = Failed(self._tag, f"{type(error).__name__}: {error}", "")
+            raise
         # Reference tables grow as references are appended, which the storage does.
         for link in batch.links:
             self.catalogue.forget((link.path, *link.regions))

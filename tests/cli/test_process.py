@@ -71,13 +71,14 @@ def test_a_signal_lets_the_run_clean_up(number: signal.Signals, word: str, statu
     assert err.decode() == f"h5flow: {word}; nothing was published, out.h5 is as it was\n"
 
 
-def test_a_reader_that_has_gone_away_does_not_change_the_status() -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_has_gone_away_does_not_change_the_status(unbuffered: str) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     try:
         done = subprocess.run(
             [sys.executable, "-m", "h5flow", "--help"],
-            env=environment(),
+            env=environment(PYTHONUNBUFFERED=unbuffered),
             stdout=writing,
             stderr=subprocess.PIPE,
             timeout=LIMIT,

@@ -103,6 +103,13 @@ def test_an_unknown_class_names_the_nearest_and_what_was_searched(
         assert words in text
 
 
+def test_a_class_that_is_only_mentioned_is_not_the_nearest(write: Write) -> None:
+    write("notes.py", '"""\nclass MuonPairs\n"""')
+    with pytest.raises(DiscoveryError) as raised:
+        find_class("MuonPairs", KIND)
+    assert "did you mean" not in str(raised.value)
+
+
 def test_two_candidates_are_both_named(write: Write) -> None:
     write("a.py", "class Own: pass")
     write("b.py", "\nclass Own: pass")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from h5flow.data.conversion import as_attribute, as_count, as_pairs, as_rows
+from h5flow.data.conversion import as_rows
 from h5flow.errors import DataError
 from h5flow.storage.protocol import TableDescription
 
@@ -155,60 +154,3 @@ def test_whole_numbers_come_through_unchanged_or_are_refused(dtype: str, values:
     else:
         with pytest.raises(DataError):
             rows(dtype, len(values), values)
-
-
-@pytest.mark.parametrize("count", [3, np.int32(3), np.uint64(3)])
-def test_any_integer_is_a_number_of_rows(count: Any):
-    assert as_count("hits", count) == 3
-
-
-@pytest.mark.parametrize("count", [-1, 2.0, "3", None, np.array([1, 2])])
-def test_other_numbers_of_rows_are_refused(count: Any):
-    with pytest.raises(DataError):
-        as_count("hits", count)
-
-
-@pytest.mark.parametrize(
-    "refs", [np.empty((0, 2)), [], np.empty((0, 2), "i4"), np.empty(0)]
-)
-def test_no_references_are_no_references_whatever_their_dtype(refs: Any):
-    assert as_pairs("a -> b", refs).shape == (0, 2)
-
-
-@pytest.mark.parametrize(
-    "refs",
-    [
-        [[0, -1]],
-        [[0.0, 1.0]],
-        [0, 1],
-        [[0, 1, 2]],
-        np.array([[0, 2**63]], np.uint64),
-        np.ma.array([[0, 1]], mask=[[False, True]]),
-    ],
-)
-def test_references_that_cannot_be_are_refused(refs: Any):
-    with pytest.raises(DataError, match="a -> b"):
-        as_pairs("a -> b", refs)
-
-
-@pytest.mark.parametrize(
-    "value",
-    [1, 1.5, True, "text", b"bytes", [1, 2], (1.5, 2.5), ["a", "b"], np.arange(3), [], None,
-     np.zeros(2, HIT), np.float32(1)],
-)
-def test_an_attribute_can_be_stored(value: Any):
-    with h5py.File("attributes", "w", driver="core", backing_store=False) as file:
-        file.attrs["x"] = as_attribute("x", value)
-
-
-def test_a_list_of_object_references_can_be_stored():
-    with h5py.File("attributes", "w", driver="core", backing_store=False) as file:
-        file.create_group("a")
-        file.attrs["x"] = as_attribute("x", [file["a"].ref, file.ref])
-        assert file[file.attrs["x"][0]].name == "/a"
-
-
-@pytest.mark.parametrize("value", [{"a": 1}, object(), [{"a": 1}]])
-def test_an_attribute_that_hdf5_cannot_store_is_refused(value: Any):
-    with pytest.raises(DataError, match="the attribute 'x' cannot be stored"):
-        as_attribute("x", value)

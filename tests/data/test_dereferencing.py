@@ -372,6 +372,16 @@ def test_all_rows_of_a_parent_that_only_the_file_knows(file, events):
         dereference([6], table, hits)
 
 
+def test_a_table_without_attributes_finds_parent_and_region_by_its_own_path(file, events):
+    hits, ref, region = events
+    file.clear()
+    file["events/data"] = np.zeros(6)
+    table = file.create_dataset("events/ref/hits/ref", data=ref)
+    shorter = file.create_dataset("events/ref/hits/ref_region", data=region[:2])
+    assert dereference(slice(0, 6), table, hits, shorter).shape == (6, 2)
+    assert dereference(slice(1, 6), table, hits).mask["q"].all()
+
+
 def test_attributes_that_lead_nowhere_are_not_needed(file, events):
     hits, ref, _ = events
     file.clear()

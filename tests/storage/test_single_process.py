@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
 
-from h5flow.errors import DataError, NoSuchDatasetError
+from h5flow.errors import DataError, FileFormatError, NoSuchDatasetError
 from h5flow.storage.protocol import Batch, CreateTable, Link, SetAttributes, Write
 from h5flow.storage.single_process import SingleProcessStorage
 
@@ -100,6 +102,62 @@ def test_a_table_that_is_not_there_is_an_error(storage: SingleProcessStorage):
         storage.table("/no/data")
     with pytest.raises(NoSuchDatasetError):
         storage.apply(Batch(writes=[Write("/no/data", slice(0, 1), np.zeros(1))]))
+
+
+def test_what_is_in_the_way_of_one_table_keeps_all_of_a_batch_from_being_made(
+    storage: SingleProcessStorage,
+):
+    storage.apply(Batch(creates=[CreateTable("/x/data", np.dtype("i4"))]))
+    for path in ("/x", "/x/data", "/x/data/y"):
+        creates = [CreateTable("/new/data", np.dtype("i4")), CreateTable(path, np.dtype("i4"))]
+        with pytest.raises(FileFormatError, match="there is something else at /x"):
+            storage.apply(Batch(creates=creates))
+    assert storage.describe("/new/data") is None
+
+
+def test_what_a_table_is_says_how_far_it_can_grow(storage: SingleProcessStorage):
+    storage.file["fixed/data"] = np.arange(3)
+    storage.apply(Batch(creates=[CreateTable("/x/data", np.dtype("i4"))]))
+    fixed, growing = storage.describe("/fixed/data"), storage.describe("/x/data")
+    assert fixed is not None
+    assert growing is not None
+    assert (fixed.length, fixed.most_rows, fixed.chunk_rows) == (3, 3, None)
+    assert (growing.length, growing.most_rows, growing.linked_from) == (0, None, None)
+
+
+def test_what_lies_behind_an_external_link_is_read_only(
+    storage: SingleProcessStorage, tmp_path: Path
+):
+    with h5py.File(tmp_path / "in.h5", "w") as file:
+        file["x/data"] = np.arange(3)
+    storage.file["x/data"] = h5py.ExternalLink("in.h5", "/x/data")
+    found = storage.describe("/x/data")
+    assert found is not None
+    assert found.linked_from == str(tmp_path / "in.h5")
+    assert storage.table("/x/data").file.mode == "r"
+    with pytest.raises(DataError, match="linked from the input"):
+        storage.apply(Batch(writes=[Write("/x/data", slice(0, 1), np.zeros(1, "i8"))]))
+
+
+def test_deleting_a_link_leaves_what_it_leads_to(storage: SingleProcessStorage):
+    storage.apply(
+        Batch(
+            creates=[CreateTable("/a/data", np.dtype("i4"))],
+            attributes=[SetAttributes("/a", {"x": 1})],
+        )
+    )
+    storage.file["link"] = h5py.SoftLink("/a")
+    storage.delete("/link")
+    assert list(storage.file) == ["a"]
+    assert storage.attributes("/a") == {"x": 1}
+
+
+def test_links_that_lead_nowhere_are_nothing(storage: SingleProcessStorage):
+    storage.file["x/data"] = h5py.SoftLink("/nowhere")
+    assert storage.describe("/x/data") is None
+    assert storage.attributes("/x/data") is None
+    storage.delete("/x/data")
+    assert list(storage.file) == []
 
 
 def test_deleting_leaves_no_empty_groups(storage: SingleProcessStorage):

@@ -86,7 +86,9 @@ def test_a_table_holds_what_was_written_to_it(operations: list[tuple]) -> None:
             values = np.arange(next_value, next_value + len(indices))
             next_value += len(indices)
             if kind == "update":
-                real.update(indices, lambda present, part, values=values: present * 2 + values[part])
+                real.update(
+                    indices, lambda present, part, values=values: present * 2 + values[part]
+                )
                 old = Model()
                 old.rows = model.rows.copy()
                 if len(indices):
@@ -119,3 +121,40 @@ def test_rows_of_a_contiguous_table_can_be_replaced() -> None:
     rows = table(maxshape=4, chunks=None)
     rows.write(slice(1, 3), np.array([7, 8]))
     assert rows.flush()[:].tolist() == [0, 7, 8, 0]
+
+
+def test_rows_that_are_objects_are_empty_where_they_were_not_written() -> None:
+    with h5py.File(uuid4().hex, "w", driver="core", backing_store=False) as file:
+        text = h5py.string_dtype()
+        rows = Table(file.create_dataset("x", (0,), text, maxshape=(None,), chunks=(CHUNK,)))
+        for first, words in ((1, ["a"]), (3, ["b", "c"])):
+            rows.write(slice(first, first + len(words)), np.array(words, object))
+        rows.write(np.array([0, 4, 30]), np.array(["d", "e", "f"], object))
+        rows.extend(32)
+        found = [word.decode() for word in rows.flush()[:]]
+    assert found == ["d", "a", "", "b", "e", *[""] * 25, "f", ""]
+
+
+def test_rows_with_gaps_between_their_fields_are_kept() -> None:
+    dtype = np.dtype([("a", "i1"), ("b", "f8")], align=True)
+    with h5py.File(uuid4().hex, "w", driver="core", backing_store=False) as file:
+        rows = Table(file.create_dataset("x", (0,), dtype, maxshape=(None,), chunks=(CHUNK,)))
+        for number in range(5):
+            rows.write(slice(number, number + 1), np.array([(number, number / 2)], dtype))
+        assert rows.flush()[:].tolist() == [(n, n / 2) for n in range(5)]
+
+
+def test_far_rows_are_changed_without_reading_what_lies_between(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("h5flow.storage.table.JOINED_GAP_BYTES", 80)
+    monkeypatch.setattr("h5flow.storage.table.LARGEST_RUN_BYTES", 400)
+    rows, read = table(), []
+    rows.write(slice(0, 1000), np.arange(1000))
+    plain = rows.read
+    monkeypatch.setattr(
+        rows, "read", lambda start, stop: read.append(stop - start) or plain(start, stop)
+    )
+    rows.write(np.array([0, 5, 500, *range(900, 1000, 2)]), np.zeros(53, "i8"))
+    assert max(read) <= 50
+    assert np.flatnonzero(rows.flush()[:] == 0).tolist() == [0, 5, 500, *range(900, 1000, 2)]
