@@ -138,7 +138,7 @@ class Hooks:
             result = work()
         except BaseException as error:
             rendezvous.fail(_in_a_line(error), traceback.format_exc())
-            if not isinstance(error, Exception | SystemExit) or (
+            if isinstance(error, KeyboardInterrupt) or (
                 called.is_ours and isinstance(error, H5FlowError)
             ):
                 raise

@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar
@@ -43,12 +43,15 @@ class OutputPlan:
         output that is added to. None for an empty file.
     base_is_linked : bool
         Whether the base's datasets stay where they are, with links to them.
+    found : tuple of int, optional
+        What tells the file apart that stood at `output` when this was decided.
     """
 
     output: str
     input: str | None
     base: str | None
     base_is_linked: bool = False
+    found: tuple[int, ...] | None = None
 
 
 def plan_output(request: RunRequest, first: PlannedWorkflow) -> OutputPlan:
@@ -66,8 +69,26 @@ def plan_output(request: RunRequest, first: PlannedWorkflow) -> OutputPlan:
             "there is no output file",
             advice="Name one with -o OUT.h5, or in the workflow with `flow: output: OUT.h5`.",
         )
+    found = _identity(output)
+    plan = _plan(request, first, output, exists=found is not None)
+    return replace(plan, found=found)
+
+
+def _identity(path: str) -> tuple[int, ...] | None:
+    """Return what tells a file apart from another, or itself from before it was changed."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _plan(request: RunRequest, first: PlannedWorkflow, output: str, *, exists: bool) -> OutputPlan:
+    if os.path.isdir(output):
+        raise UsageError(
+            f"the output {output} is a folder", advice="Name a file in it, such as OUT.h5."
+        )
     source = request.input or first.workflow.input
-    exists = os.path.exists(output)
     into_itself = source is not None and exists and same_file(source, output)
     overwrite = request.on_existing == "overwrite"
     if not first.generator.copies_input:
@@ -153,6 +174,7 @@ class OpenOutput:
         self._begin = time.perf_counter()
         self._working = WorkingFile(plan.output)
         try:
+            self._refuse_changed_output()
             self._put_base()
             storage = storages.get("single_process")(self._working.working_path, "a")
             self.rendezvous = Rendezvous(communicator, storage)
@@ -160,6 +182,14 @@ class OpenOutput:
         except BaseException:
             self._working.discard()
             raise
+
+    def _refuse_changed_output(self) -> None:
+        """Look again, now that no other run can publish: what was decided may hold no more."""
+        if _identity(self.plan.output) != self.plan.found:
+            raise UsageError(
+                f"the output {self.plan.output} was made or changed while this run was starting",
+                advice="Another run has just ended, it seems. Start this one again.",
+            )
 
     def _put_base(self) -> None:
         if self.plan.base is None:

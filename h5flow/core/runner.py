@@ -39,6 +39,7 @@ def run(
     comm: str = "auto",
     overwrite: bool = False,
     append: bool = False,
+    resume: bool = False,
     strict: bool = False,
 ) -> RunSummary:
     """Run workflows on one output, as ``h5flow run`` does.
@@ -66,6 +67,9 @@ def run(
         Strategies by name; ``"auto"`` chooses.
     overwrite, append : bool
         What to do where the output exists.
+    resume : bool
+        For versions to come: this one removes the working file of a run that did not end, and
+        refuses True.
     strict : bool
         Whether a requirement that cannot be loaded is an error.
 
@@ -80,6 +84,10 @@ def run(
     H5FlowError
         The run failed; the output is as it was.
     """
+    if resume:
+        raise UsageError(
+            "this version of h5flow cannot resume a run", advice="Run it anew, without resume."
+        )
     if overwrite and append:
         raise UsageError("overwrite and append exclude each other")
     if isinstance(configs, str | os.PathLike | Mapping | Workflow):

@@ -96,6 +96,21 @@ def test_sys_exit_is_an_error_also_with_status_0(
     assert os.listdir() == []
 
 
+class OwnEnd(BaseException):
+    """What libraries raise to get past ``except Exception``."""
+
+
+def test_an_exception_beside_the_usual_tree_names_its_place_too(
+    events: Path, workflow: MakeWorkflow
+) -> None:
+    def end() -> None:
+        raise OwnEnd("over")
+
+    content = with_part(workflow, H5FlowStage, part(H5FlowStage, "run", end))
+    with pytest.raises(HookError, match=r"failed in run, chunk 0.*OwnEnd: over"):
+        run(content, "out.h5", "in.h5")
+
+
 def interrupt() -> None:
     raise KeyboardInterrupt
 

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from h5flow import H5FlowDataManager, H5FlowGenerator, H5FlowStage, run
+from h5flow.core import runner
+from h5flow.core.preparation import Preparation
 from h5flow.core.request import RunRequest
 from h5flow.core.runner import execute
 from h5flow.errors import (
@@ -465,3 +467,25 @@ def test_the_option_of_a_later_config_that_is_not_used_is_mentioned(
     later = workflow((Sums, {"name": "more"}), input="other.h5", output="other.h5")
     with pytest.warns(H5FlowWarning, match=r"`flow: input:` is not used"):
         run([workflow(Sums), later], "out.h5", str(events))
+
+
+def test_an_output_that_is_published_while_the_run_starts_is_not_replaced(
+    events: Path, workflow: MakeWorkflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = runner.prepare
+
+    def prepare(request: RunRequest) -> Preparation:
+        prepared = real(request)
+        Path("out.h5").write_bytes(b"precious")
+        return prepared
+
+    monkeypatch.setattr(runner, "prepare", prepare)
+    with pytest.raises(UsageError, match=r"out.h5 was made or changed while this run"):
+        run(workflow(Sums), "out.h5", "in.h5")
+    assert Path("out.h5").read_bytes() == b"precious"
+    assert sorted(path.name for path in Path().iterdir()) == ["in.h5", "out.h5"]
+
+
+def test_an_output_that_is_a_folder_is_told_so(events: Path, workflow: MakeWorkflow) -> None:
+    with pytest.raises(UsageError, match=r"the output \. is a folder"):
+        run(workflow(Sums), ".", "in.h5")

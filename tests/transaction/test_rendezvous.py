@@ -135,8 +135,8 @@ def test_after_a_failure_nothing_is_written_and_every_call_says_why(
         lambda: rendezvous.reserve("/x/data", 1),
         lambda: rendezvous.write(write(slice(0, 1), 1)),
         lambda: rendezvous.set_attributes("/x", {}),
-        lambda: rendezvous.flush(),
-        lambda: rendezvous.end(),
+        rendezvous.flush,
+        rendezvous.end,
     ):
         with pytest.raises(H5FlowError, match="ValueError: no"):
             call()
@@ -152,7 +152,7 @@ def test_a_storage_that_breaks_is_a_failure(
     monkeypatch.setattr(storage, "apply", broken)
     with pytest.raises(KeyboardInterrupt):
         rendezvous.flush()
-    with pytest.raises(H5FlowError, match="an earlier call has failed .KeyboardInterrupt"):
+    with pytest.raises(H5FlowError, match=r"an earlier call has failed .KeyboardInterrupt"):
         rendezvous.reserve("/x/data", 1)
 
 
@@ -177,5 +177,5 @@ def test_the_failure_of_another_rank_is_raised_here(storage: SingleProcessStorag
 
 def test_ranks_in_different_hooks_are_an_error(storage: SingleProcessStorage):
     other = EndOfHook(Tag(0, "stage", "run"))
-    with pytest.raises(H5FlowError, match="different hooks: outside of a run; stage.run"):
+    with pytest.raises(H5FlowError, match=r"different hooks: outside of a run; stage.run"):
         Rendezvous(Scripted(other), storage).flush()  # type: ignore[arg-type]
