@@ -20,6 +20,7 @@ __all__ = [
     "H5FlowError",
     "H5FlowWarning",
     "HookError",
+    "NoRoomError",
     "NoSuchDatasetError",
     "PaddingError",
     "Place",
@@ -140,6 +141,10 @@ class ReverseReferenceError(H5FlowError, RuntimeError):
 
 class PaddingError(H5FlowError, MemoryError):
     """A padded result would not fit in memory."""
+
+
+class NoRoomError(H5FlowError):
+    """A disk is full."""
 
 
 class HookError(H5FlowError):

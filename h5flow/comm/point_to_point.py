@@ -1,6 +1,6 @@
 """Sending and receiving in a group of one: every message comes from, and goes to, rank 0."""
 
-# ruff: noqa: N802, PLR0917 - names and arguments are mpi4py's
+# ruff: noqa: N802 - names and arguments are mpi4py's
 
 from __future__ import annotations
 

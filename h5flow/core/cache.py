@@ -19,6 +19,7 @@ from h5flow.errors import (
     FileFormatError,
     H5FlowError,
     H5FlowWarning,
+    NoRoomError,
     NoSuchDatasetError,
     PaddingError,
     did_you_mean,
@@ -117,6 +118,8 @@ class CacheLoader:
                 if name in cache and self._loaded.get(name, wanted) == wanted:
                     continue
                 cache[name] = self._load(requirement, wanted.path, rows)
+            except NoRoomError:
+                raise  # reading writes what waits in memory, which is not this requirement's fault
             except Exception as error:
                 raise self._named(requirement, rows, error, is_source=is_source) from error
             self._loaded[name] = wanted

@@ -159,8 +159,8 @@ class OpenOutput:
 
     Attributes
     ----------
-    dropped : set of str
-        Datasets that were there and have been dropped; their space is given back.
+    deleted : set of str
+        Datasets that were there and have been dropped or deleted; their space is given back.
     """
 
     # A stage may run another workflow.
@@ -169,7 +169,7 @@ class OpenOutput:
     def __init__(self, plan: OutputPlan, communicator: Communicator, observe: Observer) -> None:
         self.plan = plan
         self.observe = observe
-        self.dropped: set[str] = set()
+        self.deleted: set[str] = set()
         self._ended = False
         self._begin = time.perf_counter()
         self._working = WorkingFile(plan.output)
@@ -217,7 +217,7 @@ class OpenOutput:
         storage = self.rendezvous.storage
         run_id = write_record(storage.file, records)
         storage.close()
-        if self.dropped:
+        if self.deleted:
             self._working.rewrite(compact)
         size = self.working_path.stat().st_size
         self._working.publish()
@@ -233,7 +233,7 @@ class OpenOutput:
         # What cannot be written to a file that is about to vanish is no loss, and must not take
         # the place of the error that ended the run.
         with contextlib.suppress(Exception):
-            self.rendezvous.storage.close()
+            self.rendezvous.storage.abandon()
         self._working.discard()
 
     def _end(self) -> None:

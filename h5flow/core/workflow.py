@@ -232,6 +232,7 @@ class H5FlowManager:
         for resource in self._parts.resources:
             self._hooks.call(resource, "finish", where, source)
         self._drop()
+        self._output.deleted |= self._tables.deleted
         self._tables.settle()
         self._observe(ConfigFinished(self.workflow.name, **self.outcome()))
         if self._owns_output:
@@ -240,9 +241,8 @@ class H5FlowManager:
     def _drop(self) -> None:
         for name in dict.fromkeys((*self.workflow.drop, *self._request.drop)):
             names = self._tables.inventory.datasets
-            if self._tables.delete(name):
-                self._output.dropped.add(name)
-            elif name not in self._output.dropped:
+            deleted = self._output.deleted | self._tables.deleted
+            if not self._tables.delete(name) and name not in deleted:
                 warnings.warn(
                     f"there is no dataset '{name}' to drop{did_you_mean(name, names)}",
                     H5FlowWarning,

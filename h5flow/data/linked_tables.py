@@ -63,6 +63,8 @@ class LinkedTables:
         self._inventory: Inventory | None = None
         self._handed_out: set[str] = set()
         self._written_relations: set[ReferencePaths] = set()
+        #: Names that were deleted: HDF5 keeps their space until the file is rewritten.
+        self.deleted: set[str] = set()
         self._grown_datasets: set[str] = set()
         self._known_groups: set[str] = set()
 
@@ -259,6 +261,7 @@ class LinkedTables:
         if not paths:
             return False
         self.rendezvous.delete(paths)
+        self.deleted.add(name)
         self._inventory = None
         self._handed_out -= set(paths)
         self._written_relations = {

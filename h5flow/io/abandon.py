@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import sys
 import tempfile
+from typing import IO
 
 import h5py
 
@@ -13,9 +16,8 @@ __all__ = ["abandon"]
 def abandon(file: h5py.File) -> None:
     """Close a file without writing what HDF5 still has in memory.
 
-    HDF5 has no way to close a file without flushing it. Where the disk is full the flush fails,
-    objects stay open, and the interpreter crashes at its end (seen with HDF5 2.0). So what is
-    left is written to memory: the descriptor of the file is made to lead there.
+    HDF5 has no way to close a file without flushing it. So what is left is written to memory: the
+    descriptor of the file is made to lead there.
 
     Parameters
     ----------
@@ -25,8 +27,23 @@ def abandon(file: h5py.File) -> None:
     """
     if not file:
         return
-    with tempfile.TemporaryFile() if not hasattr(os, "memfd_create") else os.fdopen(
-        os.memfd_create("abandoned"), "r+b"
-    ) as nowhere:
+    with _memory_file() as nowhere:
         os.dup2(nowhere.fileno(), file.id.get_vfd_handle())
-    file.close()
+    try:
+        file.close()
+    except (OSError, RuntimeError):
+        # A flush has failed halfway before, on a quota for example, which cannot be asked for
+        # its room. HDF5 then crashes the interpreter at its end (seen with HDF5 2.0).
+        atexit.register(_leave_before_hdf5_ends)
+
+
+def _memory_file() -> IO[bytes]:
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("abandoned"), "r+b")
+    return tempfile.TemporaryFile()
+
+
+def _leave_before_hdf5_ends() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)

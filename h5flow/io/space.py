@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import errno
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from h5flow.errors import H5FlowError
+import h5py
 
-__all__ = ["check_free_space", "is_out_of_space", "out_of_space"]
+from h5flow.errors import H5FlowError, NoRoomError
 
+__all__ = ["Room", "check_free_space", "full_disk_named", "is_out_of_space", "out_of_space"]
+
+# More than HDF5 takes for the metadata of what is written between two flushes.
+METADATA_BYTES = 2**20
 OUT_OF_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 ADVICE = (
     "Make room there, or choose an output on another disk; --input-data link leaves the data in "
@@ -22,21 +28,34 @@ def check_free_space(destination: Path, needed: int) -> None:
 
     Raises
     ------
-    H5FlowError
+    NoRoomError
         With both figures.
     """
     if shutil.disk_usage(destination.parent).free < needed:
         raise out_of_space(destination, needed)
 
 
-def out_of_space(destination: Path, needed: int) -> H5FlowError:
+def out_of_space(destination: Path, needed: int) -> NoRoomError:
     """Return the error for a file that does not fit on its disk."""
     free = shutil.disk_usage(destination.parent).free
-    return H5FlowError(
+    return NoRoomError(
         f"there is no room for {destination}: it needs {_readable(needed)}, and "
         f"{_readable(free)} are free",
         advice=ADVICE,
     )
+
+
+@contextmanager
+def full_disk_named(path: Path) -> Iterator[None]:
+    """Raise a `NoRoomError` for what HDF5 says where a disk or a quota is full."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, H5FlowError) or not is_out_of_space(error):
+            raise
+        raise NoRoomError(
+            f"there is no room for {path}: the disk, or your quota on it, is full", advice=ADVICE
+        ) from error
 
 
 def is_out_of_space(error: BaseException) -> bool:
@@ -52,6 +71,44 @@ def is_out_of_space(error: BaseException) -> bool:
             return True
         cause = cause.__cause__ or cause.__context__
     return False
+
+
+class Room:
+    """Room for what a file is given, asked for before HDF5 finds that there is none.
+
+    HDF5 keeps written rows in memory, and a flush that fails halfway leaves it in a state in which
+    it can neither flush nor close (seen with HDF5 2.0). So what it may still hold is counted, and
+    rows are refused while everything before them can still be stored.
+
+    Parameters
+    ----------
+    file : h5py.File
+        Open for writing.
+    path : pathlib.Path
+        Where it is.
+    """
+
+    def __init__(self, file: h5py.File, path: Path) -> None:
+        self._path = path
+        self._cache_bytes = file.id.get_access_plist().get_cache()[2]
+        self._held: dict[str, int] = {}
+
+    def require(self, table: str, size: int) -> None:
+        """Count `size` bytes that are about to be written to a table.
+
+        Raises
+        ------
+        NoRoomError
+            The disk has no room for them.
+        """
+        needed = size + sum(self._held.values()) + METADATA_BYTES
+        if shutil.disk_usage(self._path.parent).free < needed:
+            raise out_of_space(self._path, needed)
+        self._held[table] = min(self._cache_bytes, self._held.get(table, 0) + size)
+
+    def flushed(self) -> None:
+        """Count nothing any more: HDF5 holds nothing back."""
+        self._held.clear()
 
 
 def _readable(size: float) -> str:

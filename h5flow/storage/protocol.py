@@ -148,3 +148,7 @@ class Storage(Protocol):
     def close(self) -> None:
         """Flush and close the file. Collective."""
         ...
+
+    def abandon(self) -> None:
+        """Close the file, which nobody wants any more, without writing what is in memory."""
+        ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ import h5py
 import numpy as np
 
 from h5flow.errors import DataError, FileFormatError, NoSuchDatasetError
+from h5flow.io.abandon import abandon
 from h5flow.io.chunks import rows_per_hdf5_chunk
 from h5flow.io.filters import filter_arguments
 from h5flow.io.links import linked_target
 from h5flow.io.lookup import object_at
 from h5flow.io.open_file import open_file
+from h5flow.io.space import Room, full_disk_named
 from h5flow.references.regions import merge, touched_rows
 from h5flow.storage.protocol import Batch, CreateTable, Link, SetAttributes, TableDescription
 from h5flow.storage.table import Table
@@ -47,6 +50,7 @@ class SingleProcessStorage:
             self._file = open_file(path, "w" if new else "r+")
         else:
             self._file = open_file(path, "r")
+        self._room = Room(self._file, path)
         self._tables: dict[str, Table] = {}
         self._linked_files: dict[Path, h5py.File] = {}
         self._linked: dict[str, h5py.Dataset] = {}
@@ -75,16 +79,17 @@ class SingleProcessStorage:
         """Take a batch: make, grow, write, link, then set metadata."""
         for create in batch.creates:
             self._check_free(create.path)
-        for create in batch.creates:
-            self._create(create)
-        for path, length in batch.lengths.items():
-            self._writable_table(path).extend(length)
-        for write in batch.writes:
-            self._writable_table(write.path).write(write.rows, write.data)
-        for link in _joined(batch.links):
-            self._append_references(link)
-        for attributes in batch.attributes:
-            self._set_attributes(attributes)
+        with full_disk_named(self.path):
+            for create in batch.creates:
+                self._create(create)
+            for path, length in batch.lengths.items():
+                self._writable_table(path).extend(length)
+            for write in batch.writes:
+                self._writable_table(write.path).write(write.rows, write.data)
+            for link in _joined(batch.links):
+                self._append_references(link)
+            for attributes in batch.attributes:
+                self._set_attributes(attributes)
 
     def table(self, path: str, /) -> h5py.Dataset:
         """Return the table at `path` with every row that was applied.
@@ -129,7 +134,9 @@ class SingleProcessStorage:
         """Write everything that was applied to the file."""
         self._flush_tables()
         if self.writable:
-            self._file.flush()
+            with full_disk_named(self.path):
+                self._file.flush()
+            self._room.flushed()
 
     def close(self) -> None:
         """Flush and close the file; harmless where it is closed."""
@@ -137,16 +144,25 @@ class SingleProcessStorage:
             if self._file:
                 self._flush_tables()
         finally:
-            self._tables = {}
-            self._linked = {}
-            for linked_file in self._linked_files.values():
-                linked_file.close()
+            self._forget()
             self._file.close()
+
+    def abandon(self) -> None:
+        """Close the file, which nobody wants any more, without writing what is in memory."""
+        self._forget()
+        abandon(self._file)
+
+    def _forget(self) -> None:
+        self._tables = {}
+        self._linked = {}
+        for linked_file in self._linked_files.values():
+            linked_file.close()
 
     def _flush_tables(self) -> None:
         if self.writable:
-            for table in self._tables.values():
-                table.flush()
+            with full_disk_named(self.path):
+                for table in self._tables.values():
+                    table.flush()
 
     def _find(self, path: str) -> Table | None:
         table = self._tables.get(path)
@@ -154,7 +170,7 @@ class SingleProcessStorage:
             found = object_at(self._file, path)
             if not isinstance(found, h5py.Dataset) or not found.shape:
                 return None
-            table = self._tables[path] = Table(found)
+            table = self._tables[path] = Table(found, partial(self._room.require, path))
         return table
 
     def _writable_table(self, path: str) -> Table:

@@ -33,10 +33,15 @@ class Table:
     ----------
     dataset : h5py.Dataset
         Open for writing.
+    require_room : callable, optional
+        Called with a number of bytes before they are written; raises where the disk is full.
     """
 
-    def __init__(self, dataset: h5py.Dataset) -> None:
+    def __init__(
+        self, dataset: h5py.Dataset, require_room: Callable[[int], None] | None = None
+    ) -> None:
         self.dataset = dataset
+        self._require_room = require_room
         self.dtype: np.dtype[Any] = dataset.dtype
         self.row_shape: tuple[int, ...] = dataset.shape[1:]
         self.chunk_rows: int | None = dataset.chunks[0] if dataset.chunks else None
@@ -197,7 +202,16 @@ class Table:
     def _write_direct(self, start: int, data: Array) -> None:
         # The plain call of HDF5: h5py's assignment examines compound dtypes anew each time.
         data = np.ascontiguousarray(data, self.dtype)
+        if self._require_room is not None:
+            self._require_room(self._bytes_in_file(start, len(data)))
         in_file = self.dataset.id.get_space()
         in_file.select_hyperslab((start, *(0 for _ in self.row_shape)), data.shape)
         in_memory = h5py.h5s.create_simple(data.shape)
         self.dataset.id.write(in_memory, in_file, data, self._memory_type)
+
+    def _bytes_in_file(self, start: int, count: int) -> int:
+        """Return what rows take in the file at most: HDF5 writes whole chunks."""
+        if self.chunk_rows:
+            first = start // self.chunk_rows
+            count = (-(-(start + count) // self.chunk_rows) - first) * self.chunk_rows
+        return count * self.dtype.itemsize * math.prod(self.row_shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from h5flow.errors import (
     H5FlowError,
     H5FlowWarning,
     HookError,
+    NoRoomError,
     UsageError,
 )
 
@@ -489,3 +491,32 @@ def test_an_output_that_is_published_while_the_run_starts_is_not_replaced(
 def test_an_output_that_is_a_folder_is_told_so(events: Path, workflow: MakeWorkflow) -> None:
     with pytest.raises(UsageError, match=r"the output \. is a folder"):
         run(workflow(Sums), ".", "in.h5")
+
+
+def test_a_full_disk_is_one_clear_error_and_nothing_is_left(
+    events: Path, workflow: MakeWorkflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = type(shutil.disk_usage("."))
+    full_from = 1
+
+    class Fill(Sums):
+        def finish(self, source_name: str) -> None:
+            monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage(0, 0, full_from))
+
+    with pytest.raises(NoRoomError, match=r"there is no room for .*out.h5.partial"):
+        run(workflow(Fill), "out.h5", "in.h5")
+    assert sorted(path.name for path in Path().iterdir()) == ["in.h5"]
+
+
+def test_what_a_stage_deletes_takes_no_space(events: Path, workflow: MakeWorkflow) -> None:
+    class Scratch(H5FlowStage):
+        def init(self, source_name: str) -> None:
+            self.data_manager.create_dset("scratch", "f8")
+            rows = self.data_manager.reserve_data("scratch", 500_000)
+            self.data_manager.write_data("scratch", rows, np.ones(500_000))
+
+        def finish(self, source_name: str) -> None:
+            self.data_manager.delete("scratch")
+
+    run(workflow(Scratch), "out.h5", "in.h5")
+    assert Path("out.h5").stat().st_size < 500_000

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
-from h5flow.errors import DataError, FileFormatError, NoSuchDatasetError
+from h5flow.errors import DataError, FileFormatError, NoRoomError, NoSuchDatasetError
 from h5flow.storage.protocol import Batch, CreateTable, Link, SetAttributes, Write
 from h5flow.storage.single_process import SingleProcessStorage
 
@@ -190,3 +191,42 @@ def test_everything_is_in_the_file_after_close(storage: SingleProcessStorage):
     storage.close()
     with h5py.File(storage.path) as file:
         assert file["x/data"][:].tolist() == [1, 2]
+
+
+def test_rows_are_refused_before_a_full_disk_can_harm_the_file(
+    storage: SingleProcessStorage, monkeypatch: pytest.MonkeyPatch
+):
+    storage.apply(Batch(creates=[CreateTable("/x/data", np.dtype("i8"))]))
+    mebibyte = 131_072
+    rows = np.arange(mebibyte)
+    free = 5 * 2**20
+    usage = type(shutil.disk_usage("."))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage(free, 0, free))
+    for chunk in range(4):
+        start = chunk * mebibyte
+        storage.apply(Batch(writes=[Write("/x/data", slice(start, start + mebibyte), rows)]))
+    with pytest.raises(NoRoomError, match=r"needs 6.3 MB, and 5.2 MB are free"):
+        storage.apply(Batch(writes=[Write("/x/data", slice(0, mebibyte), rows)]))
+    # What HDF5 holds is in the file after a flush, and needs no room any more.
+    storage.flush()
+    storage.apply(Batch(writes=[Write("/x/data", slice(0, mebibyte), rows)]))
+    assert len(storage.table("/x/data")) == 4 * mebibyte
+
+
+def test_an_abandoned_file_is_closed(storage: SingleProcessStorage):
+    storage.apply(Batch(creates=[CreateTable("/x/data", np.dtype("i8"))]))
+    file = storage.file
+    storage.abandon()
+    assert not file
+
+
+def test_a_quota_that_hdf5_runs_into_is_named(
+    storage: SingleProcessStorage, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(_file: h5py.File) -> None:
+        raise RuntimeError("Unable to flush raw data (file write failed: errno = 122, error …)")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(h5py.File, "flush", fail)
+        with pytest.raises(NoRoomError, match="the disk, or your quota on it, is full"):
+            storage.flush()
