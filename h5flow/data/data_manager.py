@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import h5py
 import numpy as np
 
-from h5flow.data.access import read_item
 from h5flow.data.layout import (
     absolute_path,
     attributes_path,
@@ -19,15 +18,16 @@ from h5flow.data.layout import (
     is_dataset_name,
 )
 from h5flow.data.lifetime import FileLifetime
-from h5flow.data.linked_tables import Direction, LinkedTables
 from h5flow.errors import (
     H5FlowError,
     NoSuchDatasetError,
     UsageError,
     did_you_mean,
 )
-from h5flow.io.compact import compact_in_place
 from h5flow.io.filters import filter_arguments
+
+if TYPE_CHECKING:
+    from h5flow.data.linked_tables import Direction, LinkedTables
 
 __all__ = ["H5FlowDataManager"]
 
@@ -123,6 +123,8 @@ class H5FlowDataManager:
         dropped = [name for name in self._drop_list if self._open_to_write().delete(name)]
         self.close_file()
         if dropped:
+            from h5flow.io.compact import compact_in_place
+
             compact_in_place(Path(self.working_path))
 
     def _open(self) -> LinkedTables:
@@ -348,4 +350,6 @@ class H5FlowDataManager:
         axis for each; without `sel` all. A single string is an HDF5 path. `sel` is a slice, an
         int (which keeps its axis), a list, or an integer or boolean array.
         """
+        from h5flow.data.access import read_item
+
         return read_item(self._open(), key, self.filepath)

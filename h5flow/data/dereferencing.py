@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -25,7 +25,8 @@ from h5flow.references.selection import select_rows
 
 __all__ = ["dereference", "dereference_chain", "dereference_jagged"]
 
-MaskedArray = np.ma.MaskedArray[Any, Any]
+if TYPE_CHECKING:
+    MaskedArray = np.ma.MaskedArray[Any, Any]
 
 
 def dereference(*args: Any, **kwargs: Any) -> MaskedArray | list[np.ndarray[Any, Any]]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import weakref
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from h5flow.comm import choose_communicator
-from h5flow.data.linked_tables import LinkedTables
-from h5flow.storage import storages
-from h5flow.transaction.rendezvous import Rendezvous
+if TYPE_CHECKING:
+    from h5flow.data.linked_tables import LinkedTables
 
 __all__ = ["FileLifetime"]
 
@@ -54,6 +53,12 @@ class FileLifetime:
     def open(self) -> LinkedTables:
         """Return what is in the file, which is opened where it is closed."""
         if self._tables is None:
+            # A script that follows references by hand opens none, and need not wait for these.
+            from h5flow.comm import choose_communicator
+            from h5flow.data.linked_tables import LinkedTables
+            from h5flow.storage import storages
+            from h5flow.transaction.rendezvous import Rendezvous
+
             communicator = choose_communicator(self._communicator if self._writable else "serial")
             mode = "a" if self._writable else "r"
             storage = storages.get("single_process")(self._path, mode)

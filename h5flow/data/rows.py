@@ -172,7 +172,8 @@ def as_pairs(
     if pairs.dtype.kind == "i" and pairs.min() < 0:
         raise DataError(f"{label}: {pairs.min()} is negative and cannot be the number of a row")
     largest = min(np.iinfo(np.int64).max, np.iinfo(dtype or np.int64).max)
-    if pairs.max() > largest:
+    # As Python's int: NumPy 1 compares uint64 with int64 as floats.
+    if int(pairs.max()) > largest:
         held = f": the file holds {dtype}" if dtype and largest < np.iinfo(np.int64).max else ""
         raise DataError(
             f"{label}: {pairs.max()} is too large for the number of a row{held}",
