@@ -6,6 +6,17 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes is the machine's affair. CI draws the same examples each time, so that
+# a change is blamed for what it broke; development draws new ones.
+settings.register_profile(
+    "h5flow",
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("h5flow")
 
 ROOT = Path(__file__).resolve().parent.parent
 
