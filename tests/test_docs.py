@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import doctest
+import importlib
 import re
 from pathlib import Path
 
@@ -38,6 +39,20 @@ def test_examples_print_what_the_page_says(page: Path, working_directory: Path) 
     output: list[str] = []
     doctest.DocTestRunner().run(test, out=output.append)
     assert not output, "".join(output)
+
+
+WITH_EXAMPLES = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for path in sorted((ROOT / "h5flow").rglob("*.py"))
+    if ">>> " in path.read_text("utf-8")
+]
+
+
+@pytest.mark.parametrize("module", WITH_EXAMPLES)
+def test_examples_in_docstrings_print_what_they_say(module: str, working_directory: Path) -> None:
+    results = doctest.testmod(importlib.import_module(module))
+    assert results.attempted
+    assert not results.failed
 
 
 @pages
