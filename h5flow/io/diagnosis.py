@@ -35,11 +35,15 @@ SUPERBLOCK_BYTES = 48
 
 def explain_failure(path: Path, mode: str, error: Exception) -> FileFormatError:
     """Return the error to raise where HDF5 could not open `path` with `mode`."""
-    message, advice = (
-        _explain_path(path, mode)
-        or _explain_refusal(path, mode, error)
-        or _explain_content(path, mode, str(error))
-    )
+    try:
+        message, advice = (
+            _explain_path(path, mode)
+            or _explain_refusal(path, mode, error)
+            or _explain_content(path, mode, str(error))
+        )
+    except PermissionError as refusal:
+        message = f"{path} may not be reached: {refusal.strerror}"
+        advice = "Check the permissions of its folders (ls -ld)."
     return FileFormatError(message, advice=advice)
 
 

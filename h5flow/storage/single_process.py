@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -46,7 +47,7 @@ class SingleProcessStorage:
         self.writable = mode == "a"
         if self.writable:
             # HDF5 would begin an empty file in its oldest format.
-            new = not path.exists() or (path.is_file() and not path.stat().st_size)
+            new = not os.path.exists(path) or (os.path.isfile(path) and not os.path.getsize(path))
             self._file = open_file(path, "w" if new else "r+")
         else:
             self._file = open_file(path, "r")

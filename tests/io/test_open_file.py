@@ -191,6 +191,21 @@ def test_file_system_without_locks_is_named(good: Path, monkeypatch: pytest.Monk
     assert "HDF5_USE_FILE_LOCKING" in explained(good)
 
 
+def test_folder_that_may_not_be_entered_is_named(
+    good: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, **_options: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    def refuse_to_open(*_arguments: object, **_options: object) -> None:
+        raise PermissionError(errno.EACCES, "Unable to synchronously open file")
+
+    monkeypatch.setattr(h5py, "File", refuse_to_open)
+    monkeypatch.setattr(Path, "stat", refuse)
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    assert "may not be reached: Permission denied. Check the permissions" in explained(good)
+
+
 def test_file_of_a_writer_that_was_killed_says_how_to_release_it(
     good: Path, run_python: RunPython
 ) -> None:
