@@ -7,20 +7,21 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["rows_per_hdf5_chunk", "rows_per_loop_chunk"]
+__all__ = ["row_bytes", "rows_per_hdf5_chunk", "rows_per_loop_chunk"]
 
 # h5py's guess for an empty table is 8 to 32 kB: 5 to 70 times slower.
 HDF5_CHUNK_BYTES = 2**20
 LOOP_CHUNK_BYTES = 4 * 2**20
 
 
-def _row_bytes(dtype: np.dtype[Any], row_shape: tuple[int, ...]) -> int:
+def row_bytes(dtype: np.dtype[Any], row_shape: tuple[int, ...]) -> int:
+    """Return what a row takes, at least 1: rows without a size are divided by as well."""
     return max(1, dtype.itemsize * math.prod(row_shape))
 
 
 def rows_per_hdf5_chunk(dtype: np.dtype[Any], row_shape: tuple[int, ...] = ()) -> int:
     """Return how many rows a chunk of a new table holds: 1 MiB of them, at least one."""
-    return max(1, HDF5_CHUNK_BYTES // _row_bytes(dtype, row_shape))
+    return max(1, HDF5_CHUNK_BYTES // row_bytes(dtype, row_shape))
 
 
 def rows_per_loop_chunk(
@@ -40,7 +41,7 @@ def rows_per_loop_chunk(
     int
         About 4 MiB of rows: a multiple of `chunk_rows`, so that no HDF5 chunk is read twice.
     """
-    rows = max(1, LOOP_CHUNK_BYTES // _row_bytes(dtype, row_shape))
+    rows = max(1, LOOP_CHUNK_BYTES // row_bytes(dtype, row_shape))
     if not chunk_rows:
         return rows
     return max(1, rows // chunk_rows) * chunk_rows

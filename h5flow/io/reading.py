@@ -11,8 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from h5flow.errors import DataError, FileFormatError
+from h5flow.io.chunks import row_bytes
 
-__all__ = ["RowSource", "block_rows", "read_intervals", "read_rows", "read_slice", "take_rows"]
+__all__ = [
+    "RowSource",
+    "block_rows",
+    "near_runs",
+    "read_intervals",
+    "read_rows",
+    "read_slice",
+    "take_rows",
+]
 
 Array = np.ndarray[Any, Any]
 Int64Array: TypeAlias = npt.NDArray[np.int64]
@@ -138,7 +147,7 @@ def take_rows(rows: Array, indices: Int64Array) -> Array:
 
 def block_rows(dataset: RowSource) -> int:
     """Return the number of rows that cost about as much to read as one of them, at least 1."""
-    rows = max(1, BLOCK_BYTES // _row_bytes(dataset))
+    rows = max(1, BLOCK_BYTES // row_bytes(dataset.dtype, dataset.shape[1:]))
     chunks = getattr(dataset, "chunks", None)
     if chunks and dataset.id.get_create_plist().get_nfilters():  # type: ignore[attr-defined]
         # A filter decodes whole chunks, again in each read where the chunk is beyond the cache.
@@ -148,15 +157,25 @@ def block_rows(dataset: RowSource) -> int:
 
 def _read_sorted(dataset: RowSource, indices: Int64Array) -> Array:
     rows = np.empty((len(indices), *dataset.shape[1:]), dataset.dtype)
-    for part in _runs(indices, block_rows(dataset), _largest_read(dataset)):
+    for part in near_runs(indices, block_rows(dataset), _largest_read(dataset)):
         first, last = int(indices[part.start]), int(indices[part.stop - 1])
         block = read_slice(dataset, first, last + 1)
         rows[part] = take_rows(block, indices[part] - first)
     return rows
 
 
-def _runs(indices: Int64Array, block: int, largest: int) -> Iterator[slice]:
-    """Yield parts of ascending indices that are read together."""
+def near_runs(indices: Int64Array, block: int, largest: int) -> Iterator[slice]:
+    """Yield parts of ascending indices that are read together.
+
+    Parameters
+    ----------
+    indices : numpy.ndarray
+        int64, shape (N,), at least one.
+    block : int
+        Indices further apart than this are in different parts.
+    largest : int
+        The most rows that a part spans.
+    """
     cuts = np.diff(indices) > block
     cuts |= np.diff(indices // largest) > 0
     bounds = [0, *(np.flatnonzero(cuts) + 1).tolist(), len(indices)]
@@ -166,13 +185,9 @@ def _runs(indices: Int64Array, block: int, largest: int) -> Iterator[slice]:
 
 def _largest_read(dataset: RowSource) -> int:
     """Return the rows of the largest read: whole HDF5 chunks, so that none is decoded twice."""
-    rows = max(1, LARGEST_READ_BYTES // _row_bytes(dataset))
+    rows = max(1, LARGEST_READ_BYTES // row_bytes(dataset.dtype, dataset.shape[1:]))
     chunks = getattr(dataset, "chunks", None)
     return max(1, rows // chunks[0]) * int(chunks[0]) if chunks else rows
-
-
-def _row_bytes(dataset: RowSource) -> int:
-    return max(1, dataset.dtype.itemsize * math.prod(dataset.shape[1:]))
 
 
 def _check_indices(dataset: RowSource, indices: Int64Array) -> None:

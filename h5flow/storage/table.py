@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from typing import Any
 
 import h5py
 import numpy as np
 
 from h5flow.errors import DataError
+from h5flow.io.chunks import row_bytes
+from h5flow.io.reading import near_runs
 from h5flow.storage.protocol import Rows, TableDescription
 
 __all__ = ["Table"]
@@ -134,13 +134,10 @@ class Table:
         """Yield start and stop of each run of near rows, and which part of `rows` it is."""
         if not len(rows):
             return
-        row_bytes = max(1, self.dtype.itemsize * math.prod(self.row_shape))
-        cuts = np.diff(rows) > max(1, JOINED_GAP_BYTES // row_bytes)
-        cuts |= np.diff(rows // max(1, LARGEST_RUN_BYTES // row_bytes)) > 0
-        breaks = np.flatnonzero(cuts) + 1
-        bounds = [0, *breaks.tolist(), len(rows)]
-        for first, last in pairwise(bounds):
-            yield int(rows[first]), int(rows[last - 1]) + 1, slice(first, last)
+        size = row_bytes(self.dtype, self.row_shape)
+        gap, largest = max(1, JOINED_GAP_BYTES // size), max(1, LARGEST_RUN_BYTES // size)
+        for part in near_runs(rows, gap, largest):
+            yield int(rows[part.start]), int(rows[part.stop - 1]) + 1, part
 
     def _write_run(self, start: int, data: Array) -> None:
         if not len(data):
@@ -214,4 +211,4 @@ class Table:
         if self.chunk_rows:
             first = start // self.chunk_rows
             count = (-(-(start + count) // self.chunk_rows) - first) * self.chunk_rows
-        return count * self.dtype.itemsize * math.prod(self.row_shape)
+        return count * row_bytes(self.dtype, self.row_shape)
