@@ -22,6 +22,7 @@ __all__ = [
     "HookError",
     "NoRoomError",
     "NoSuchDatasetError",
+    "OtherRankError",
     "PaddingError",
     "Place",
     "Problem",
@@ -157,6 +158,33 @@ class HookError(H5FlowError):
     message : str
         Hook, class, name, chunk and rows, and the exception in a line.
     """
+
+
+class OtherRankError(H5FlowError):
+    """Another rank has failed, and reports what happened; this one only stops.
+
+    Parameters
+    ----------
+    message : str
+        What failed there, in a line.
+    rank : int
+        Where.
+    status : int
+        The exit status of all ranks.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        place: Place | None = None,
+        advice: str | None = None,
+        rank: int = 0,
+        status: int = 1,
+    ) -> None:
+        super().__init__(message, place=place, advice=advice)
+        self.rank = rank
+        self.exit_status = status  # type: ignore[misc]  # of the other rank's error
 
 
 class H5FlowWarning(UserWarning):

@@ -44,7 +44,7 @@ class ConfigStarted:
 
 @dataclass(frozen=True)
 class ChunkDone:
-    """One iteration of the loop has ended, on this rank, with `rows` rows."""
+    """One chunk has gone through all stages, on one of the ranks; it had `rows` rows."""
 
     iteration: int
     rows: int

@@ -21,8 +21,8 @@ ALLOWED = {
     "backends": set(),
     "config": set(),
     "io": {"references"},
-    "storage": {"io", "references"},
-    "transaction": {"storage", "comm"},
+    "storage": {"io", "references", "comm"},
+    "transaction": {"storage", "io", "references", "comm"},
     "data": {"transaction", "storage", "io", "references", "comm"},
     "journal": {"data.layout", "io"},
     "core": {

@@ -22,6 +22,8 @@ class Terminated(KeyboardInterrupt):
     Like Ctrl-C it comes from outside and is no failure of what it interrupts.
     """
 
+    exit_status = 143
+
 
 @contextmanager
 def interruptible(clock: Callable[[], float] = time.monotonic) -> Iterator[None]:

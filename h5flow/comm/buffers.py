@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from itertools import accumulate
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -10,7 +11,14 @@ import numpy.typing as npt
 
 from h5flow.errors import DataError
 
-__all__ = ["copy_elements", "elements", "is_in_place", "reduce_elements"]
+__all__ = [
+    "blocks",
+    "contiguous_bytes",
+    "copy_elements",
+    "elements",
+    "is_in_place",
+    "reduce_elements",
+]
 
 Elements: TypeAlias = npt.NDArray[Any]
 
@@ -20,14 +28,37 @@ def is_in_place(spec: object) -> bool:
     return spec is None or type(spec).__name__ == "InPlaceType"
 
 
+def contiguous_bytes(data: Any) -> Elements:
+    """Return the bytes of a buffer in C order, as a view of its memory.
+
+    Raises
+    ------
+    DataError
+        It is not C-contiguous, or holds Python objects.
+    """
+    memory = _memory(data, writable=False)
+    if isinstance(data, np.ndarray) and not data.flags.c_contiguous:
+        raise _not_contiguous()
+    return memory.view("u1")
+
+
 def elements(spec: Any, *, writable: bool = False, by_rank: bool = False) -> Elements:
-    """Return the elements that a buffer stands for, as a 1-D view of its memory.
+    """Return the elements that a buffer stands for in a group of one; see `blocks`."""
+    return blocks(spec, 1, writable=writable, by_rank=by_rank)[0]
+
+
+def blocks(
+    spec: Any, ranks: int, *, writable: bool = False, by_rank: bool = False
+) -> list[Elements]:
+    """Return the elements that a buffer holds for each rank, as 1-D views of its memory.
 
     Parameters
     ----------
     spec : buffer, or list or tuple
         ``array``, ``[array, type]``, ``[array, count]``, ``[array, (count, displacement)]`` or
         ``[array, count, displacement, type]``; a type is a typecode or an MPI datatype.
+    ranks : int
+        Each has as many elements as the others: `count`, or its share of all.
     writable : bool
         The buffer receives.
     by_rank : bool
@@ -40,21 +71,24 @@ def elements(spec: Any, *, writable: bool = False, by_rank: bool = False) -> Ele
         It is not a contiguous buffer of numbers, or not as large as its count says.
     """
     if not isinstance(spec, list | tuple):
-        return _numbers(_memory(spec, writable))
-    if not spec:
+        found, parts = _numbers(_memory(spec, writable)), []
+    elif not spec:
         raise _not_a_buffer(spec)
-    parts = list(spec)
-    memory = _memory(parts.pop(0), writable)
-    is_typed = bool(parts) and (isinstance(parts[-1], str) or hasattr(parts[-1], "Get_size"))
-    found = memory.view("u1").view(_dtype_of(parts.pop())) if is_typed else _numbers(memory)
-    count, displacement = _count_and_displacement(parts, by_rank)
-    stop = len(found) if count is None else displacement + count
-    if not 0 <= displacement <= stop <= len(found):
-        raise DataError(
-            f"a buffer of {len(found)} elements cannot hold {count} from {displacement} on",
-            advice="Correct the counts and displacements, which count elements.",
-        )
-    return found[displacement:stop]
+    else:
+        parts = list(spec)
+        memory = _memory(parts.pop(0), writable)
+        is_typed = bool(parts) and (isinstance(parts[-1], str) or hasattr(parts[-1], "Get_size"))
+        found = memory.view("u1").view(_dtype_of(parts.pop())) if is_typed else _numbers(memory)
+    extents = _extents_by_rank if by_rank else _extents
+    parted = []
+    for start, count in extents(*_count_and_displacement(parts), len(found), ranks):
+        if not 0 <= start <= start + count <= len(found):
+            raise DataError(
+                f"a buffer of {len(found)} elements cannot hold {count} from {start} on",
+                advice="Correct the counts and displacements, which count elements.",
+            )
+        parted.append(found[start : start + count])
+    return parted
 
 
 def copy_elements(send: Elements, receive: Elements) -> None:
@@ -77,7 +111,7 @@ def copy_elements(send: Elements, receive: Elements) -> None:
 
 
 def reduce_elements(send: Elements, receive: Elements) -> None:
-    """Copy what a reduction over one rank gives: what is sent.
+    """Copy what a reduction gives; over one rank it is what is sent.
 
     Raises
     ------
@@ -100,10 +134,7 @@ def _memory(data: Any, writable: bool) -> Elements:
     except TypeError:
         raise _not_a_buffer(data) from None
     if not (array.flags.c_contiguous or array.flags.f_contiguous):
-        raise DataError(
-            "a buffer to send or receive must be contiguous",
-            advice="Pass numpy.ascontiguousarray(...) of it, or use the lower-case method.",
-        )
+        raise _not_contiguous()
     if writable and (not array.flags.writeable or isinstance(data, np.generic)):
         raise DataError("a receiving buffer must be writable", advice="Pass an array of your own.")
     if array.dtype.hasobject:
@@ -130,7 +161,7 @@ def _dtype_of(mpi_type: Any) -> np.dtype[Any]:
     size = int(mpi_type.Get_size())
     if hasattr(mpi_type, "Get_extent") and mpi_type.Get_extent() != (0, size):
         raise DataError(
-            "an MPI datatype with gaps cannot be used in a run of one process",
+            "an MPI datatype with gaps can only be used with MPI itself",
             advice="Copy the elements into a contiguous array.",
         )
     try:
@@ -140,30 +171,66 @@ def _dtype_of(mpi_type: Any) -> np.dtype[Any]:
         return np.dtype(f"V{size}")
 
 
-def _count_and_displacement(parts: list[Any], by_rank: bool) -> tuple[int | None, int]:
+def _count_and_displacement(parts: list[Any]) -> tuple[Any, Any]:
     if len(parts) == 1 and isinstance(parts[0], tuple):
         parts = list(parts[0])  # [array, (count, displacement)]
         if len(parts) != 2:
             raise _malformed()
     if len(parts) > 2:
         raise _malformed()
-    if by_rank and len(parts) > 1 and isinstance(parts[1], int):
-        parts[1] = None  # a step, and rank 0 has taken none
-    count, displacement = [*(_of_rank_0(part, by_rank) for part in parts), None, None][:2]
-    return count, displacement or 0
+    count, displacement = [*parts, None, None][:2]
+    return count, displacement
 
 
-def _of_rank_0(value: Any, by_rank: bool) -> int | None:
+def _extents(count: Any, start: Any, length: int, ranks: int) -> list[tuple[int, int]]:
+    """Return where each rank's elements begin, and how many they are."""
+    start = 0 if start is None else _whole(start, 1)
+    if count is None:
+        count, rest = divmod(length - start, ranks)
+        if rest:
+            raise DataError(
+                f"{length - start} elements are not a multiple of {ranks} ranks",
+                advice="Pass as many elements for each rank.",
+            )
+    count = _whole(count, 1)
+    return [(start + rank * count, count) for rank in range(ranks)]
+
+
+def _extents_by_rank(counts: Any, starts: Any, length: int, ranks: int) -> list[tuple[int, int]]:
+    """Return the same where counts and displacements may differ from rank to rank."""
+    if counts is None:
+        share, rest = divmod(length, ranks)
+        counts = [share + (rank < rest) for rank in range(ranks)]
+    counts = _each(counts, ranks)
+    if starts is None:
+        starts = [0, *accumulate(counts)][:ranks]
+    elif not isinstance(starts, list | tuple | np.ndarray):
+        starts = [rank * _whole(starts, ranks) for rank in range(ranks)]
+    return list(zip(_each(starts, ranks), counts, strict=True))
+
+
+def _each(values: Any, ranks: int) -> list[int]:
+    if not isinstance(values, list | tuple | np.ndarray):
+        return [_whole(values, ranks)] * ranks
+    if len(values) != ranks:
+        raise _not_counts(values, ranks)
+    return [_whole(value, ranks) for value in values]
+
+
+def _whole(value: Any, ranks: int) -> int:
     try:
-        if by_rank and isinstance(value, list | tuple | np.ndarray):
-            (value,) = value
-        return None if value is None else operator.index(value)
-    except (TypeError, ValueError):
-        raise DataError(
-            f"{value!r} is not the count or displacement of the one rank there is",
-            advice="Give a whole number, or where ranks have buffers of different lengths a list "
-            "with one for each rank.",
-        ) from None
+        return operator.index(value)
+    except TypeError:
+        raise _not_counts(value, ranks) from None
+
+
+def _not_counts(value: object, ranks: int) -> DataError:
+    whose = "the one rank there is" if ranks == 1 else f"each of {ranks} ranks"
+    return DataError(
+        f"{value!r} is not the count or displacement of {whose}",
+        advice="Give a whole number, or where ranks have buffers of different lengths a list "
+        "with one for each rank.",
+    )
 
 
 def _malformed() -> DataError:
@@ -178,6 +245,13 @@ def _not_a_buffer(data: object) -> DataError:
     return DataError(
         f"a {type(data).__name__} is not a buffer that can be sent or received",
         advice="Pass a NumPy array, or use the lower-case method for Python objects.",
+    )
+
+
+def _not_contiguous() -> DataError:
+    return DataError(
+        "a buffer to send or receive must be contiguous",
+        advice="Pass numpy.ascontiguousarray(...) of it, or use the lower-case method.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Messages that a single rank sends to itself."""
+"""Messages that a single rank sends to itself, and what all messages have in common."""
 
 # ruff: noqa: N802 - names are mpi4py's
 
@@ -15,7 +15,17 @@ import numpy as np
 from h5flow.comm.buffers import copy_elements, elements
 from h5flow.errors import DataError
 
-__all__ = ["Decode", "Mailbox", "Request", "check_rank", "decode_into", "is_nobody"]
+__all__ = [
+    "Decode",
+    "Mailbox",
+    "Request",
+    "any_or",
+    "check_rank",
+    "decode_into",
+    "fill_status",
+    "is_anyone",
+    "is_nobody",
+]
 
 Decode = Callable[[bytes], Any]
 
@@ -104,16 +114,16 @@ class Mailbox:
 
     def receive(self, tag: int | None, decode: Decode, status: Any = None) -> Any:
         """Return the first message with that tag, decoded."""
-        position = self.position(_any_or(tag))
+        position = self.position(any_or(tag))
         if position is None:
-            raise _would_wait_for_ever(_any_or(tag))
+            raise _would_wait_for_ever(any_or(tag))
         found, payload = self.messages.pop(position)
         fill_status(status, found)
         return decode(payload)
 
     def post(self, tag: int | None, decode: Decode) -> Request:
         """Receive the first message with that tag, now or when it is sent."""
-        request = Request(_any_or(tag), decode)
+        request = Request(any_or(tag), decode)
         position = self.position(request.tag)
         if position is None:
             self.waiting.append(request)
@@ -123,7 +133,7 @@ class Mailbox:
 
     def probe(self, tag: int | None, status: Any = None) -> bool:
         """Tell whether there is a message with that tag."""
-        position = self.position(_any_or(tag))
+        position = self.position(any_or(tag))
         if position is not None:
             fill_status(status, self.messages[position][0])
         return position is not None
@@ -150,29 +160,36 @@ def is_nobody(rank: int | None) -> bool:
     return rank is not None and rank == _constant("PROC_NULL")
 
 
-def check_rank(rank: int | None, role: str) -> None:
-    """Check that a peer is this rank, or anyone where None or ``MPI.ANY_SOURCE`` is given.
+def is_anyone(rank: int | None) -> bool:
+    """Tell None and ``MPI.ANY_SOURCE``, which stand for every source."""
+    return rank is None or rank == _constant("ANY_SOURCE")
+
+
+def check_rank(rank: int | None, role: str, size: int = 1) -> None:
+    """Check that a peer is one of `size` ranks; a source may be anyone.
 
     Raises
     ------
     DataError
         There is no such rank.
     """
-    is_anyone = rank is None or (role == "source" and rank == _constant("ANY_SOURCE"))
-    if not is_anyone and operator.index(rank) != 0:  # type: ignore[arg-type]
+    if role == "source" and is_anyone(rank):
+        return
+    if rank is None or not 0 <= operator.index(rank) < size:
+        there_are = "one process, rank 0" if size == 1 else f"ranks 0 to {size - 1}"
         raise DataError(
-            f"there is no rank {rank} to be the {role}: this run has one process, rank 0",
+            f"there is no rank {rank} to be the {role}: this run has {there_are}",
             advice="Take ranks from range(self.comm.size).",
         )
 
 
-def fill_status(status: Any, tag: int | None) -> None:
+def fill_status(status: Any, tag: int | None, source: int = 0) -> None:
     """Record sender and tag of a message in an ``MPI.Status``, if one was given."""
     if status is not None:
-        status.source, status.tag = 0, tag or 0
+        status.source, status.tag = source, tag or 0
 
 
-def _any_or(tag: int | None) -> int | None:
+def any_or(tag: int | None) -> int | None:
     """Return the tag to look for, None for ``MPI.ANY_TAG``, which is negative."""
     return None if tag is None or operator.index(tag) < 0 else operator.index(tag)
 

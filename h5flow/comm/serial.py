@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 from h5flow.comm.one_rank import OneRankComm
+from h5flow.comm.protocol import Announce
+from h5flow.errors import H5FlowError
 
 __all__ = ["SerialCommunicator"]
-
-ActT = TypeVar("ActT")
 
 
 class SerialCommunicator:
@@ -19,8 +19,11 @@ class SerialCommunicator:
     size = 1
     local_rank = 0
     local_size = 1
+    storage = "single_process"
+    are_processes = True
 
     def __init__(self) -> None:
+        self.activity = 0
         self._handle = OneRankComm()
 
     @property
@@ -28,10 +31,35 @@ class SerialCommunicator:
         """A one-rank object with mpi4py's methods."""
         return self._handle
 
-    def exchange(self, act: ActT, /) -> list[ActT]:
-        """Return this rank's act as the only one."""
-        return [act]
+    def announce_with(self, announce: Announce | None, /) -> None:
+        """Do nothing: a collective of one rank waits for nobody."""
+
+    def exchange(self, message: bytes, /) -> list[bytes]:
+        """Return this rank's message as the only one."""
+        self.activity += 1
+        return [message]
+
+    def send(self, data: Any, rank: int, /) -> None:
+        """Refuse: there is nobody to send to.
+
+        Raises
+        ------
+        H5FlowError
+        """
+        raise H5FlowError(f"nothing can be sent to rank {rank}: {_ALONE}")
+
+    def receive(self, rank: int, /) -> memoryview:
+        """Refuse: there is nobody to receive from.
+
+        Raises
+        ------
+        H5FlowError
+        """
+        raise H5FlowError(f"nothing can be received from rank {rank}: {_ALONE}")
 
     def abort(self, status: int, /) -> NoReturn:
         """End the process."""
         raise SystemExit(status)
+
+
+_ALONE = "this run has one process, whose rows need no sending"

@@ -155,10 +155,10 @@ class CacheLoader:
         return Wanted(path, requirement.layout, requirement.index_only, versions)
 
     def _version(self, table: str) -> int | None:
-        catalogue = self._tables.rendezvous.catalogue
-        if not table or catalogue.find(table) is None:
+        rendezvous = self._tables.rendezvous
+        if not table or rendezvous.find(table) is None:
             return None
-        return catalogue.versions[table]
+        return rendezvous.catalogue.versions[table]
 
     def _load(self, requirement: Requirement, path: Path, rows: slice) -> Any:
         if len(path) == 1:

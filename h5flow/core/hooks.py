@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from h5flow.core.component import Component, Surroundings, surrounded_by
 from h5flow.data.linked_tables import LinkedTables
-from h5flow.errors import H5FlowError, HookError
+from h5flow.errors import H5FlowError, HookError, OtherRankError
 from h5flow.events import HookTimed, Observer
 from h5flow.transaction.acts import Tag
+from h5flow.transaction.channel import describe_error
 
 __all__ = ["Hooks", "Where"]
 
@@ -46,6 +46,7 @@ class Hook:
     hook: str
     where: Where
     is_ours: bool = False
+    ordered: bool = False
 
     def __str__(self) -> str:
         return f"{self.hook}{self.where}"
@@ -74,7 +75,7 @@ class Hooks:
     @property
     def rank(self) -> int:
         """The number of this process."""
-        return self._tables.rendezvous.communicator.rank
+        return self._tables.rendezvous.channel.rank
 
     def call(self, part: Component, hook: str, where: Where, *arguments: Any) -> list[Any]:
         """Call ``part.hook(*arguments)`` and end its transaction. Collective.
@@ -92,7 +93,8 @@ class Hooks:
             What the hook wrote cannot be stored.
         """
         function = getattr(part, hook)
-        called = Hook(part.name, part.classname, hook, where, _is_ours(function))
+        ordered = hook == "run" and bool(getattr(part, "ordered", False))
+        called = Hook(part.name, part.classname, hook, where, _is_ours(function), ordered)
         return self._transact(called, lambda: function(*arguments))
 
     def construct(
@@ -125,24 +127,24 @@ class Hooks:
         try:
             load()
         except BaseException as error:
-            rendezvous.fail(_in_a_line(error), traceback.format_exc())
+            rendezvous.fail(error)
             raise
         rendezvous.end()
         self._observe(HookTimed("read", "", "run", time.perf_counter() - begin))
 
     def _transact(self, called: Hook, work: Callable[[], Any]) -> list[Any]:
         rendezvous = self._tables.rendezvous
-        rendezvous.begin(Tag(called.where.iteration, called.name, called.hook))
+        tag = Tag(called.where.iteration, called.name, called.hook)
+        rendezvous.begin(tag, ordered=called.ordered)
         begin = time.perf_counter()
         try:
             result = work()
         except BaseException as error:
-            rendezvous.fail(_in_a_line(error), traceback.format_exc())
-            if isinstance(error, KeyboardInterrupt) or (
-                called.is_ours and isinstance(error, H5FlowError)
-            ):
+            named = _named(called, error)
+            rendezvous.fail(named)
+            if named is error:
                 raise
-            raise HookError(f"{called.part} failed in {called}: {_in_a_line(error)}") from error
+            raise named from error
         worked = time.perf_counter()
         results = self._store(called, result if called.hook in ANSWERING else None)
         self._observe(HookTimed(called.name, called.classname, called.hook, worked - begin))
@@ -152,26 +154,44 @@ class Hooks:
     def _store(self, called: Hook, result: Any) -> list[Any]:
         """Place what a hook has queued."""
         rendezvous = self._tables.rendezvous
+        had_failed = rendezvous.failed
         try:
-            results = rendezvous.end(result)
-            self._tables.end_hook()
+            return rendezvous.end(result)
         except Exception as error:
-            if type(error) is H5FlowError:
-                raise  # the failure of another rank
-            rendezvous.fail(_in_a_line(error), traceback.format_exc())
+            # What fails while rows are placed has ended the run; the rest is about the hook.
+            if isinstance(error, OtherRankError) or had_failed or not rendezvous.failed:
+                rendezvous.fail(error)
+                raise
             raise H5FlowError(
                 f"what {called.part} wrote in {called} cannot be stored: "
-                f"{error.message if isinstance(error, H5FlowError) else _in_a_line(error)}",
+                f"{error.message if isinstance(error, H5FlowError) else describe_error(error)}",
                 advice=getattr(error, "advice", None),
             ) from error
-        return results
 
 
 def _is_ours(function: Any) -> bool:
     return (getattr(function, "__module__", None) or "").partition(".")[0] == "h5flow"
 
 
-def _in_a_line(error: BaseException) -> str:
-    if isinstance(error, SystemExit):
-        return f"it called sys.exit({'' if error.code is None else error.code})"
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+def _named(called: Hook, error: BaseException) -> BaseException:
+    """Return what escaped a hook, with the name of its place where it came from a user's class."""
+    if isinstance(error, KeyboardInterrupt | OtherRankError) or (
+        called.is_ours and isinstance(error, H5FlowError)
+    ):
+        return error
+    named = HookError(
+        f"{called.part} failed in {called}: {describe_error(error)}", advice=_advice_on(error)
+    )
+    named.__cause__ = error
+    return named
+
+
+def _advice_on(error: BaseException) -> str | None:
+    """Say what to do about errors of h5py that a user is likely to meet on ranks."""
+    if isinstance(error, ValueError) and "mpio" in str(error) and "MPI" in str(error):
+        return (
+            "Either open the file without driver='mpio', for every rank can read it by itself, or "
+            "install h5py with parallel HDF5: HDF5_MPI=ON CC=mpicc pip install --no-binary=h5py "
+            "h5py."
+        )
+    return None

@@ -29,7 +29,7 @@ class PlannedStage:
 
 @dataclass(frozen=True)
 class LoopResult:
-    """How far a loop went, on this rank."""
+    """How far a loop went, on all ranks."""
 
     chunks: int
     rows: int
@@ -74,10 +74,11 @@ def run_loop(
             stage, fill = planned.stage, partial(loader.fill, cache, rows, planned.requirements)
             hooks.read(stage, where, fill)
             hooks.call(stage, "run", where, source, rows, cache)
-        if rows != H5FlowGenerator.EMPTY:
-            chunks += 1
-            total_rows += rows.stop - rows.start
-            observe(ChunkDone(iteration, rows.stop - rows.start, rows.start, rows.stop))
+        for each in checked:
+            if each != H5FlowGenerator.EMPTY:
+                chunks += 1
+                total_rows += each.stop - each.start
+                observe(ChunkDone(iteration, each.stop - each.start, each.start, each.stop))
     raise AssertionError("count() has no end")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar
 
-from h5flow.comm.protocol import Communicator
 from h5flow.core.parts import PlannedWorkflow
 from h5flow.core.request import RunRequest
 from h5flow.data.data_manager import H5FlowDataManager
@@ -24,7 +24,8 @@ from h5flow.io.links import link_input
 from h5flow.io.open_file import open_file
 from h5flow.journal.provenance import RunRecord, read_records, write_record
 from h5flow.journal.working_file import WorkingFile, same_file
-from h5flow.storage import storages
+from h5flow.storage import Storage, storages
+from h5flow.transaction.channel import Channel
 from h5flow.transaction.rendezvous import Rendezvous
 
 __all__ = ["OpenOutput", "OutputPlan", "plan_output", "refuse_repeated_run"]
@@ -153,35 +154,55 @@ class OpenOutput:
     Parameters
     ----------
     plan : OutputPlan
-    communicator : Communicator
+    channel : Channel
+        Rank 0 makes the file, every rank opens it.
     observe : callable
         Told about the copy and the end.
+    strict : bool
+        Whether rows that do not lie where one process puts them are an error.
 
     Attributes
     ----------
-    deleted : set of str
-        Datasets that were there and have been dropped or deleted; their space is given back.
+    rendezvous : Rendezvous
+    working_path : pathlib.Path
+        The file that is written.
     """
 
     # A stage may run another workflow.
     _open: ClassVar[int] = 0
+    _counting: ClassVar[threading.Lock] = threading.Lock()
 
-    def __init__(self, plan: OutputPlan, communicator: Communicator, observe: Observer) -> None:
+    def __init__(
+        self, plan: OutputPlan, channel: Channel, observe: Observer, *, strict: bool = False
+    ) -> None:
         self.plan = plan
         self.observe = observe
-        self.deleted: set[str] = set()
+        self._channel = channel
         self._ended = False
         self._begin = time.perf_counter()
-        self._working = WorkingFile(plan.output)
+        self._working: WorkingFile | None = None
+        self._storage: Storage | None = None
         try:
-            self._refuse_changed_output()
-            self._put_base()
-            storage = storages.get("single_process")(self._working.working_path, "a")
-            self.rendezvous = Rendezvous(communicator, storage)
+            with channel.guard.patient():
+                self.working_path = channel.by_first("making the output", self._make)
+            channel.working_path = self.working_path
+            self._storage = channel.together("opening the output", self._open_storage)
+            self.rendezvous = Rendezvous(channel, self._storage, strict=strict)
             self._count(1)
         except BaseException:
-            self._working.discard()
+            self._remove()
             raise
+
+    def _make(self) -> Path:
+        self._working = WorkingFile(self.plan.output)
+        self._refuse_changed_output()
+        self._put_base()
+        return self._working.working_path
+
+    def _open_storage(self) -> Storage:
+        communicator = self._channel.communicator
+        self._storage = storages.get(communicator.storage)(self.working_path, "a", communicator)
+        return self._storage
 
     def _refuse_changed_output(self) -> None:
         """Look again, now that no other run can publish: what was decided may hold no more."""
@@ -195,6 +216,7 @@ class OpenOutput:
         if self.plan.base is None:
             return
         begin = time.perf_counter()
+        assert self._working is not None
         base, working = Path(self.plan.base), self._working.working_path
         if self.plan.base_is_linked:
             with open_file(working, "w") as file:
@@ -203,25 +225,26 @@ class OpenOutput:
             copy_input(base, working, observe=self.observe)
         self.observe(HookTimed("copy input", "", "init", time.perf_counter() - begin))
 
-    @property
-    def working_path(self) -> Path:
-        """The file that is written."""
-        return self._working.working_path
-
     def data_manager(self, tables: LinkedTables) -> H5FlowDataManager:
         """Return the facade for one workflow's stages."""
         return H5FlowDataManager(self.plan.output, tables=tables, working_path=self.working_path)
 
     def publish(self, records: Sequence[RunRecord]) -> str:
-        """Complete the file, and give it its name; returns the ``run_id``."""
-        storage = self.rendezvous.storage
-        run_id = write_record(storage.file, records)
-        storage.close()
-        if self.deleted:
+        """Complete the file, and give it its name; returns the ``run_id``. Collective."""
+        with self._channel.guard.patient():
+            self._channel.together("closing the output", self.rendezvous.storage.close)
+            run_id = self._channel.by_first("publishing", lambda: self._publish(records))
+        self._end()
+        return run_id
+
+    def _publish(self, records: Sequence[RunRecord]) -> str:
+        assert self._working is not None
+        with open_file(self.working_path, "r+") as file:
+            run_id = write_record(file, records)
+        if self.rendezvous.deleted:
             self._working.rewrite(compact)
         size = self.working_path.stat().st_size
         self._working.publish()
-        self._end()
         self.observe(Published(self.plan.output, size, time.perf_counter() - self._begin))
         return run_id
 
@@ -230,11 +253,16 @@ class OpenOutput:
         if self._ended:
             return
         self._end()
+        self._remove()
+
+    def _remove(self) -> None:
         # What cannot be written to a file that is about to vanish is no loss, and must not take
         # the place of the error that ended the run.
-        with contextlib.suppress(Exception):
-            self.rendezvous.storage.abandon()
-        self._working.discard()
+        if self._storage is not None:
+            with contextlib.suppress(Exception):
+                self._storage.abandon()
+        if self._working is not None:
+            self._working.discard()
 
     def _end(self) -> None:
         self._ended = True
@@ -242,8 +270,9 @@ class OpenOutput:
 
     @classmethod
     def _count(cls, change: int) -> None:
-        cls._open += change
-        H5FlowDataManager.run_in_progress = cls._open > 0
+        with cls._counting:
+            cls._open += change
+            H5FlowDataManager.run_in_progress = cls._open > 0
 
     def __enter__(self) -> OpenOutput:
         return self

@@ -96,12 +96,14 @@ def build_parts(planned: PlannedWorkflow, construct: Construct) -> Parts:
         Called with the block, the class and the arguments that the block gives.
     """
     workflow = planned.workflow
+    made: dict[str, H5FlowResource] = {}
     resources.clear()
     for spec, cls in zip(workflow.resources, planned.resources, strict=True):
-        resources[spec.classname] = construct(spec, cls, _arguments(spec, spec.classname, ()))
+        made[spec.classname] = construct(spec, cls, _arguments(spec, spec.classname, ()))
+        resources.update(made)
     generator = workflow.generator
     return Parts(
-        resources=tuple(resources[spec.classname] for spec in workflow.resources),
+        resources=tuple(made[spec.classname] for spec in workflow.resources),
         generator=construct(
             generator,
             planned.generator,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
-from h5flow.comm import choose_communicator
-from h5flow.comm.protocol import Communicator
 from h5flow.config import load_workflows
 from h5flow.core.checks import check_classes, check_contents, check_request
 from h5flow.core.output import OutputPlan, plan_output, refuse_repeated_run
@@ -13,8 +12,11 @@ from h5flow.core.parts import PlannedWorkflow, find_classes
 from h5flow.core.records import run_record
 from h5flow.core.request import RunRequest
 from h5flow.journal.provenance import RunRecord
+from h5flow.transaction.channel import Channel
 
 __all__ = ["Preparation", "prepare"]
+
+ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Preparation:
     """
 
     request: RunRequest
-    communicator: Communicator
+    channel: Channel
     plan: OutputPlan
     planned: tuple[PlannedWorkflow, ...]
     records: tuple[RunRecord, ...]
@@ -38,8 +40,13 @@ class Preparation:
         return self.plan.input if position == 0 else self.plan.output
 
 
-def prepare(request: RunRequest) -> Preparation:
-    """Read workflows, find their classes, and look at the files.
+def prepare(request: RunRequest, channel: Channel) -> Preparation:
+    """Read workflows and find their classes, on every rank; look at the files, on one. Collective.
+
+    Parameters
+    ----------
+    channel : Channel
+        Open before any module of the user's is imported, which may ask for H5FLOW_MPI.
 
     Raises
     ------
@@ -48,12 +55,24 @@ def prepare(request: RunRequest) -> Preparation:
     FileFormatError
         The input, or the output that is added to, cannot be read.
     """
-    # Before any module of the user's is imported, which may ask for H5FLOW_MPI.
-    communicator = choose_communicator(request.comm)
-    workflows = load_workflows(request.configs)
-    check_request(request, workflows)
-    planned = find_classes(workflows)
-    check_classes(planned)
+    planned = channel.together("reading the workflows", lambda: _classes(request))
+    plan, records = channel.by_first("looking at the files", lambda: _plan(request, planned))
+    return Preparation(request, channel, plan, planned, records)
+
+
+def _classes(request: RunRequest) -> tuple[PlannedWorkflow, ...]:
+    # Ranks may be threads of one process, and neither imports nor Python's parser take that well.
+    with ONE_AT_A_TIME:
+        workflows = load_workflows(request.configs)
+        check_request(request, workflows)
+        planned = find_classes(workflows)
+        check_classes(planned)
+        return planned
+
+
+def _plan(
+    request: RunRequest, planned: tuple[PlannedWorkflow, ...]
+) -> tuple[OutputPlan, tuple[RunRecord, ...]]:
     plan = plan_output(request, planned[0])
     check_contents(request, plan, planned)
     records = tuple(
@@ -61,4 +80,4 @@ def prepare(request: RunRequest) -> Preparation:
         for position, each in enumerate(planned)
     )
     refuse_repeated_run(plan, records, request)
-    return Preparation(request, communicator, plan, planned, records)
+    return plan, records

@@ -44,6 +44,7 @@ class RunRequest:
     comm: str = "auto"
     chunk_size: int | Literal["auto"] | None = None
     input_data: Literal["copy", "link"] = "copy"
+    stall_timeout: float = 600.0
 
 
 @dataclass(frozen=True)

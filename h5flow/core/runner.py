@@ -8,11 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from h5flow.comm.protocol import Communicator
 from h5flow.config.workflow import Workflow
 from h5flow.core.output import OpenOutput
 from h5flow.core.preparation import Preparation, prepare
+from h5flow.core.ranks import one_voice, open_channel
 from h5flow.core.request import RunRequest, RunSummary
-from h5flow.core.workflow import H5FlowManager
+from h5flow.core.workflow import H5FlowManager, open_output
 from h5flow.errors import UsageError
 from h5flow.events import Observer, ignore_event
 from h5flow.journal.provenance import RunRecord
@@ -115,8 +117,20 @@ def _as_text(path: str | os.PathLike[str] | None) -> str | None:
     return None if path is None else os.fspath(path)
 
 
-def execute(request: RunRequest, observe: Observer = ignore_event) -> RunSummary:
-    """Do what a request asks for.
+def execute(
+    request: RunRequest,
+    observe: Observer = ignore_event,
+    *,
+    communicator: Communicator | None = None,
+) -> RunSummary:
+    """Do what a request asks for. Collective.
+
+    Parameters
+    ----------
+    observe : callable
+        Told what happens, on rank 0.
+    communicator : Communicator, optional
+        The ranks, in place of those that the request names.
 
     Raises
     ------
@@ -126,13 +140,23 @@ def execute(request: RunRequest, observe: Observer = ignore_event) -> RunSummary
         The run failed; the output is as it was.
     """
     begin = time.perf_counter()
-    prepared = prepare(request)
-    with OpenOutput(prepared.plan, prepared.communicator, observe) as output:
-        done = [
-            _run_one(prepared, position, output, observe)
-            for position in range(len(prepared.planned))
-        ]
-        run_id = output.publish(done)
+    channel = open_channel(communicator or request.comm, request.stall_timeout)
+    try:
+        with one_voice(channel):
+            prepared = prepare(request, channel)
+            # Rank 0 speaks for all.
+            watch = observe if channel.rank == 0 else ignore_event
+            with open_output(prepared, watch) as output:
+                done = [
+                    _run_one(prepared, position, output, watch)
+                    for position in range(len(prepared.planned))
+                ]
+                run_id = output.publish(done)
+    except BaseException as error:
+        channel.fail(error)
+        raise
+    finally:
+        channel.close()
     return RunSummary(
         output=prepared.plan.output,
         run_id=run_id,

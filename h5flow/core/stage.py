@@ -33,6 +33,9 @@ class H5FlowStage(Component):
 
     #: Datasets that `run` makes, for workflows whose later stages require them.
     makes: ClassVar[tuple[str, ...]] = ()
+    #: Whether ranks take turns in `run`, the lowest first: a stage that reserves more than once
+    #: for a chunk then has its rows where one process puts them. Its ranks do not compute at once.
+    ordered: ClassVar[bool] = False
 
     def init(self, source_name: str) -> None:
         """Create datasets and write metadata, or refuse the source; once, before the loop."""

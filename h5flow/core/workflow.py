@@ -20,7 +20,9 @@ from h5flow.core.loop import LoopResult, plan_stages, run_loop
 from h5flow.core.output import OpenOutput
 from h5flow.core.parts import Parts, Spec, build_parts
 from h5flow.core.preparation import Preparation, prepare
+from h5flow.core.ranks import open_channel
 from h5flow.core.request import RunRequest
+from h5flow.data.layout import clean_name
 from h5flow.data.linked_tables import LinkedTables
 from h5flow.errors import ConfigError, H5FlowWarning, Problem, UsageError, did_you_mean
 from h5flow.events import ConfigFinished, ConfigStarted, Observer, ignore_event
@@ -30,6 +32,22 @@ from h5flow.modules.dataset_loop import H5FlowDatasetLoopGenerator
 __all__ = ["H5FlowManager"]
 
 STEPS = ("init", "run", "finish")
+
+
+def open_output(prepared: Preparation, observe: Observer) -> OpenOutput:
+    """Open the output of a run. Collective."""
+    request = prepared.request
+    return OpenOutput(prepared.plan, prepared.channel, observe, strict=request.strict)
+
+
+def _prepare_alone(request: RunRequest) -> Preparation:
+    """Prepare a run that is no command's."""
+    channel = open_channel(request.comm, request.stall_timeout)
+    try:
+        return prepare(request, channel)
+    except BaseException:
+        channel.close()
+        raise
 
 
 class H5FlowManager:
@@ -80,7 +98,7 @@ class H5FlowManager:
     ) -> None:
         self._observe = observe
         self._begin = time.perf_counter()
-        prepared = prepared or prepare(
+        prepared = prepared or _prepare_alone(
             RunRequest(
                 configs=(config if isinstance(config, Mapping | Workflow) else os.fspath(config),),
                 output=None if output_filename is None else os.fspath(output_filename),
@@ -91,6 +109,7 @@ class H5FlowManager:
             )
         )
         self._request = prepared.request
+        self._channel = prepared.channel
         self._planned = prepared.planned[position]
         self.workflow = self._planned.workflow
         self._input = prepared.input_of(position)
@@ -98,7 +117,7 @@ class H5FlowManager:
         self._result = LoopResult(0, 0)
         self._done: list[str] = []
         self._owns_output = output is None
-        self._output = output or OpenOutput(prepared.plan, prepared.communicator, observe)
+        self._output = output or open_output(prepared, observe)
         if self._owns_output:
             # A manager that is given up leaves nothing behind.
             weakref.finalize(self, self._output.discard)
@@ -159,9 +178,13 @@ class H5FlowManager:
         """Do a part of the run; where it fails, remove a working file that is our own."""
         try:
             return work()
-        except BaseException:
-            if self._owns_output:
-                self._output.discard()
+        except BaseException as error:
+            try:
+                self._channel.fail(error)
+            finally:
+                if self._owns_output:
+                    self._output.discard()
+                    self._channel.close()
             raise
 
     def _construct(self, spec: Spec, cls: type[Any], arguments: dict[str, Any]) -> Any:
@@ -180,7 +203,7 @@ class H5FlowManager:
     def _surroundings(self) -> Surroundings:
         asked = self._request.backend
         backend = choose_backend(self.workflow.backend or "auto" if asked == "auto" else asked)
-        return Surroundings(self._output.rendezvous.communicator.handle, backend.namespace)
+        return Surroundings(self._channel.communicator.handle, backend.namespace)
 
     def _init(self) -> None:
         source = self.generator.dset_name
@@ -232,17 +255,17 @@ class H5FlowManager:
         for resource in self._parts.resources:
             self._hooks.call(resource, "finish", where, source)
         self._drop()
-        self._output.deleted |= self._tables.deleted
         self._tables.settle()
         self._observe(ConfigFinished(self.workflow.name, **self.outcome()))
         if self._owns_output:
             self._output.publish([self.record])
+            self._channel.close()
 
     def _drop(self) -> None:
         for name in dict.fromkeys((*self.workflow.drop, *self._request.drop)):
             names = self._tables.inventory.datasets
-            deleted = self._output.deleted | self._tables.deleted
-            if not self._tables.delete(name) and name not in deleted:
+            deleted = self._output.rendezvous.deleted
+            if not self._tables.delete(name) and clean_name(name) not in deleted:
                 warnings.warn(
                     f"there is no dataset '{name}' to drop{did_you_mean(name, names)}",
                     H5FlowWarning,

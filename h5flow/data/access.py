@@ -18,7 +18,6 @@ from h5flow.data.layout import (
 )
 from h5flow.data.linked_tables import LinkedTables
 from h5flow.errors import DataError, NoSuchDatasetError, did_you_mean
-from h5flow.io.lookup import object_at
 from h5flow.io.reading import read_rows, read_slice
 from h5flow.references.jagged import Jagged
 from h5flow.references.selection import select_rows
@@ -93,8 +92,8 @@ def read_item(tables: LinkedTables, key: Any, filename: str) -> Any:
         )
     selection = key[-1] if has_selection else slice(None)
     if len(names) == 1 and not _names_dataset(tables, names[0]):
-        table = tables.read_table(absolute_path(names[0]))
-        return read_rows(table, select_rows(selection, len(table), what=names[0]))
+        table = tables.rows(absolute_path(names[0]))
+        return read_rows(table, select_rows(selection, table.shape[0], what=names[0]))
     path = [name_of_data_path(name) or clean_name(name) for name in names]
     rows = select_rows(selection, tables.dataset(path[0]).length, what=path[0])
     if len(path) == 1:
@@ -110,8 +109,7 @@ def _bounds(rows: slice) -> tuple[int, int]:
 def _object_of(tables: LinkedTables, path: str, filename: str) -> Any:
     if tables.has_table(path):
         return tables.table(path)
-    tables.rendezvous.flush()
-    found = object_at(tables.rendezvous.storage.file, path)
+    found = tables.object_at(path)
     if found is not None:
         return found
     names = tables.inventory.datasets
@@ -130,7 +128,7 @@ def _names_dataset(tables: LinkedTables, name: str) -> bool:
 
 def _dataset(tables: LinkedTables, name: str) -> Any:
     tables.dataset(name)
-    return tables.read_table(data_path(name))
+    return tables.rows(data_path(name))
 
 
 def _links(tables: LinkedTables, path: Sequence[str]) -> list[References]:
@@ -140,8 +138,8 @@ def _links(tables: LinkedTables, path: Sequence[str]) -> list[References]:
         region = paths.parent_region if direction == (0, 1) else paths.child_region
         links.append(
             References(
-                tables.read_table(paths.ref),
-                tables.read_table(region) if tables.has_table(region) else None,
+                tables.rows(paths.ref),
+                tables.rows(region) if tables.has_table(region) else None,
                 direction,
                 parent_rows=tables.dataset(parent).length,
             )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from h5flow.errors import H5FlowWarning
 
 if TYPE_CHECKING:
     from h5flow.data.linked_tables import LinkedTables
@@ -54,16 +57,22 @@ class FileLifetime:
         """Return what is in the file, which is opened where it is closed."""
         if self._tables is None:
             # A script that follows references by hand opens none, and need not wait for these.
-            from h5flow.comm import choose_communicator
+            from h5flow.comm import Communicator, choose_communicator
+            from h5flow.comm.serial import SerialCommunicator
             from h5flow.data.linked_tables import LinkedTables
             from h5flow.storage import storages
+            from h5flow.transaction.channel import Channel
             from h5flow.transaction.rendezvous import Rendezvous
 
-            communicator = choose_communicator(self._communicator if self._writable else "serial")
-            mode = "a" if self._writable else "r"
-            storage = storages.get("single_process")(self._path, mode)
-            self._tables = LinkedTables(Rendezvous(communicator, storage), self._compression)
-            self._closer = weakref.finalize(self, _close, self._tables, self._writable)
+            communicator: Communicator = SerialCommunicator()
+            if self._writable:
+                communicator = choose_communicator(self._communicator)
+            channel, mode = Channel(communicator), "a" if self._writable else "r"
+            make = storages.get(communicator.storage)
+            storage = channel.together("open", lambda: make(self._path, mode, communicator))
+            self._tables = LinkedTables(Rendezvous(channel, storage), self._compression)
+            finalizer = _close if communicator.size == 1 else _give_up
+            self._closer = weakref.finalize(self, finalizer, self._tables, self._writable)
         return self._tables
 
     def spill(self) -> None:
@@ -79,17 +88,35 @@ class FileLifetime:
             if self._tables is not None:
                 self._tables.rendezvous.flush()
             return
-        # The finalizer is the one way out: with `with`, by hand, and at the interpreter's exit.
+        # In one process the finalizer is the one way out: with `with`, by hand, and at the
+        # interpreter's exit. There ranks must not wait for each other.
+        self._closer.detach()
         try:
-            self._closer()
+            if self._tables is not None:
+                _close(self._tables, self._writable)
         finally:
             self._tables = None
 
 
 def _close(tables: LinkedTables, writable: bool) -> None:
+    rendezvous = tables.rendezvous
     try:
         # After a failure nothing knows what is in the file; the error was raised already.
-        if writable and not tables.rendezvous.failed:
+        if writable and not rendezvous.failed:
+            rendezvous.end()
             tables.settle()
+            rendezvous.end()
     finally:
-        tables.rendezvous.storage.close()
+        rendezvous.storage.close()
+
+
+def _give_up(tables: LinkedTables, writable: bool) -> None:
+    """Say what is lost where a rank forgets a file, or ends, without closing it."""
+    if writable and tables.rendezvous.queued_bytes:
+        warnings.warn(
+            f"{tables.rendezvous.storage.file.filename} was not closed on all ranks: what was "
+            "queued is lost. Call close_file(), or open it in `with`.",
+            H5FlowWarning,
+            stacklevel=1,
+        )
+    tables.rendezvous.storage.abandon()

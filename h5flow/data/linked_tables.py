@@ -36,8 +36,11 @@ from h5flow.data.rows import (
     rows_to_write,
     slice_to_reserve,
 )
-from h5flow.errors import DataError, ReverseReferenceError
+from h5flow.errors import DataError, NoSuchDatasetError, ReverseReferenceError
+from h5flow.io.lookup import object_at
+from h5flow.io.reading import RowSource
 from h5flow.storage.protocol import CreateTable, Link, TableDescription, Write
+from h5flow.transaction.questions import Question
 from h5flow.transaction.rendezvous import Rendezvous
 
 __all__ = ["Direction", "LinkedTables"]
@@ -60,24 +63,22 @@ class LinkedTables:
         self.rendezvous = rendezvous
         self._catalogue = rendezvous.catalogue
         self._compression = compression
-        self._inventory: Inventory | None = None
-        self._handed_out: set[str] = set()
-        self._written_relations: set[ReferencePaths] = set()
-        #: Names that were deleted: HDF5 keeps their space until the file is rewritten.
-        self.deleted: set[str] = set()
-        self._grown_datasets: set[str] = set()
+        self._inventory: tuple[int, Inventory] | None = None
         self._known_groups: set[str] = set()
+        for question, answer in QUESTIONS.items():
+            rendezvous.answer(question, answer)
 
     @property
     def inventory(self) -> Inventory:
         """All datasets and references of the file by now."""
-        if self._inventory is None:
-            self._inventory = take_inventory(self.rendezvous.storage.file)
-        return self._inventory
+        structure = self._catalogue.structure
+        if self._inventory is None or self._inventory[0] != structure:
+            self._inventory = structure, self.rendezvous.ask("inventory")
+        return self._inventory[1]
 
     def find(self, name: str) -> TableDescription | None:
         """Return what a dataset's rows are, None where there is no such dataset."""
-        return self._catalogue.find(data_path(name))
+        return self.rendezvous.find(data_path(name))
 
     def dataset(self, name: str) -> TableDescription:
         """Return what a dataset's rows are.
@@ -89,14 +90,14 @@ class LinkedTables:
         """
         found = self.find(name)
         if found is None:
-            raise explain_missing(self.rendezvous.storage.file, self.inventory, name)
+            raise self.rendezvous.ask("missing", name)
         return found
 
     def find_relation(self, parent: str, child: str) -> tuple[ReferencePaths, Direction] | None:
         """Return the references of two datasets, and their direction as seen from `parent`."""
         for first, second, direction in ((parent, child, (0, 1)), (child, parent, (1, 0))):
             paths = reference_paths(first, second)
-            if self._catalogue.find(paths.ref) is not None:
+            if self.rendezvous.find(paths.ref) is not None:
                 return paths, direction
         return None
 
@@ -121,8 +122,9 @@ class LinkedTables:
             path = data_path(name)
             table = CreateTable(path, wanted, row_shape, compression=self._compression)
             self.rendezvous.create((table,))
-            self._inventory = None
-        elif known.row_shape != row_shape or not same_dtype(known.dtype, wanted):
+            # Another rank may have made another one in the same moment.
+            known = self.dataset(name)
+        if known.row_shape != row_shape or not same_dtype(known.dtype, wanted):
             raise DataError(
                 f"the dataset '{clean_name(name)}' exists already, with rows of {known.dtype} "
                 f"{known.row_shape or ''}, not {wanted} {row_shape or ''}".replace(
@@ -161,21 +163,25 @@ class LinkedTables:
             for region in sorted({paths.parent_region, paths.child_region})
         ]
         self.rendezvous.create(tuple(tables))
-        self._inventory = None
-        self._written_relations.add(paths)
 
     def reserve(self, name: str, rows: Any) -> slice:
         """Return new rows of a dataset, or grow it to a slice's stop and return the slice."""
-        table, label, path = self.dataset(name), clean_name(name), data_path(name)
-        self._grown_datasets.add(label)
+        label, path = clean_name(name), data_path(name)
         if isinstance(rows, slice):
             wanted = slice_to_reserve(label, rows)
-            check_growth(label, table, wanted.stop)
+            check_growth(label, self.dataset(name), wanted.stop)
             self.rendezvous.extend(path, wanted.stop)
             return wanted
         count = as_count(label, rows)
-        check_growth(label, table, table.length + count)
-        return self.rendezvous.reserve(path, count)
+        table = self.find(name)
+        if table is not None:
+            check_growth(label, table, table.length + count)
+        try:
+            # A lower rank may be about to make what does not exist yet.
+            return self.rendezvous.reserve(path, count)
+        except NoSuchDatasetError:
+            self.dataset(name)
+            raise
 
     def write(self, name: str, rows: Any, data: Any) -> None:
         """Queue rows of a dataset, checked."""
@@ -194,7 +200,7 @@ class LinkedTables:
         """Queue references, checked, in the direction in which they were created."""
         paths, direction = self.relation(parent, child)
         label = f"{clean_name(parent)} -> {clean_name(child)}"
-        table = self._catalogue.table(paths.ref)
+        table = self.rendezvous.table(paths.ref)
         pairs = as_pairs(label, refs, table.dtype)
         if not len(pairs):
             return
@@ -203,8 +209,7 @@ class LinkedTables:
         check_growth(paths.ref, table, table.length + len(pairs))
         for column, region in enumerate((paths.parent_region, paths.child_region)):
             last = int(pairs[:, column].max())
-            check_growth(region, self._catalogue.table(region), last + 1)
-        self._written_relations.add(paths)
+            check_growth(region, self.rendezvous.table(region), last + 1)
         self.rendezvous.link(Link(paths.ref, (paths.parent_region, paths.child_region), pairs))
 
     def set_attributes(self, name: str, values: Mapping[str, Any]) -> None:
@@ -212,35 +217,34 @@ class LinkedTables:
         path = attributes_path(name)
         stored = {key: as_attribute(f"{name}.{key}", value) for key, value in values.items()}
         if path not in self._known_groups:
-            check_group(self.rendezvous.storage.file, path)
+            self.rendezvous.ask("group", path)
             self._known_groups.add(path)
         self.rendezvous.set_attributes(path, stored)
 
     def attributes(self, name: str) -> dict[str, Any] | None:
-        """Return metadata of a group, with what is queued; None where there is no group."""
-        self.rendezvous.flush()
-        return self.rendezvous.storage.attributes(attributes_path(name))
+        """Return metadata of a group, with what this rank has queued; None without a group."""
+        return self.rendezvous.attributes(attributes_path(name))
 
     def exists(self, path: str) -> bool:
         """Return whether there is anything at a path."""
-        if self.has_table(path):
-            return True
-        self.rendezvous.flush()
-        return self.rendezvous.storage.attributes(path) is not None
+        return self.has_table(path) or self.rendezvous.attributes(path) is not None
 
     def has_table(self, path: str) -> bool:
         """Return whether there is a table at a path."""
-        return self._catalogue.find(path) is not None
+        return self.rendezvous.find(path) is not None
 
     def table(self, path: str) -> h5py.Dataset:
         """Return the h5py dataset at a path, with all rows; it is kept up to date from then on."""
-        self._handed_out.add(path)
-        return self.read_table(path)
+        return self.rendezvous.handle(path)
 
-    def read_table(self, path: str) -> h5py.Dataset:
-        """Return the h5py dataset at a path, with all rows by now."""
-        self.rendezvous.flush((path,))
-        return self.rendezvous.storage.table(path)
+    def rows(self, path: str) -> RowSource:
+        """Return the table at a path for reading, with all rows by now."""
+        return self.rendezvous.rows(path)
+
+    def object_at(self, path: str) -> Any:
+        """Return the h5py object at a path, None where there is none."""
+        self.rendezvous.flush()
+        return object_at(self.rendezvous.storage.file, path)
 
     def region_table(self, paths: ReferencePaths, direction: Direction) -> h5py.Dataset:
         """Return the region that one direction starts from.
@@ -256,45 +260,50 @@ class LinkedTables:
 
         A plain group loses everything below it. Returns whether there was anything.
         """
-        self.rendezvous.flush()
-        paths = paths_to_delete(self.rendezvous.storage.file, self.inventory, name)
-        if not paths:
-            return False
-        self.rendezvous.delete(paths)
-        self.deleted.add(name)
-        self._inventory = None
-        self._handed_out -= set(paths)
-        self._written_relations = {
-            relation for relation in self._written_relations if relation.ref not in paths
-        }
-        return True
-
-    def end_hook(self) -> None:
-        """Bring every dataset whose handle was given away up to date."""
-        for path in self._handed_out:
-            self.rendezvous.storage.table(path)
+        return self.rendezvous.delete(clean_name(name))
 
     def settle(self) -> None:
-        """Make regions as long as their datasets, and have all rows in the file."""
+        """Make regions as long as their datasets, and have all rows in the file. Collective."""
         self.rendezvous.flush()
-        relations = self._written_relations
-        if self._grown_datasets:
-            relations = relations.union(self.inventory.references)
-        self._complete_regions(relations)
+        catalogue = self._catalogue
+        if catalogue.ever_grown or catalogue.ever_linked:
+            self._complete_regions(self.inventory.references)
         self.rendezvous.flush()
-        self.rendezvous.storage.flush()
 
     def _complete_regions(self, relations: Iterable[ReferencePaths]) -> None:
         """Make regions as long as the datasets that grew, where the file lets them grow."""
+        catalogue = self._catalogue
         for paths in relations:
-            written = paths in self._written_relations
+            written = paths.ref in catalogue.ever_linked
             for region, name in (
                 (paths.parent_region, paths.parent),
                 (paths.child_region, paths.child),
             ):
-                dataset, table = self.find(name), self._catalogue.find(region)
+                if not (written or data_path(name) in catalogue.ever_grown):
+                    continue
+                dataset, table = self.find(name), self.rendezvous.find(region)
                 if dataset is None or table is None:
                     continue
-                grows = table.most_rows is None and table.linked_from is None
-                if grows and (written or name in self._grown_datasets):
-                    self._catalogue.grow(region, dataset.length)
+                if table.most_rows is None and table.linked_from is None:
+                    self.rendezvous.extend(region, dataset.length)
+
+
+def _inventory(file: h5py.File, _about: str) -> Inventory:
+    return take_inventory(file)
+
+
+def _missing(file: h5py.File, name: str) -> NoSuchDatasetError:
+    return explain_missing(file, take_inventory(file), name)
+
+
+def _to_delete(file: h5py.File, name: str) -> tuple[str, ...]:
+    return paths_to_delete(file, take_inventory(file), name)
+
+
+# What a rank wants to know of the file, and who looks.
+QUESTIONS: dict[str, Question] = {
+    "inventory": _inventory,
+    "missing": _missing,
+    "group": check_group,
+    "delete": _to_delete,
+}

@@ -12,5 +12,10 @@ __all__ = ["Storage", "storages"]
 storages: Registry[Callable[..., Storage]] = Registry(
     "storage",
     "h5flow.storages",
-    {"single_process": "h5flow.storage.single_process:SingleProcessStorage"},
+    {
+        "single_process": "h5flow.storage.single_process:SingleProcessStorage",
+        "single_writer": "h5flow.storage.single_writer:SingleWriterStorage",
+        # of ranks that are threads, for tests
+        "shared_file": "h5flow.testing.storage_shared_file:SharedFileStorage",
+    },
 )

@@ -5,7 +5,7 @@ Below the data manager everything goes by HDF5 path: a storage knows tables, not
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -109,36 +109,61 @@ class Batch:
 
 
 class Storage(Protocol):
-    """A way for bytes to reach an HDF5 file, and to be read back."""
+    """A way for bytes to reach an HDF5 file, and to be read back.
+
+    On several ranks every rank has one, of the same file. *Collective* calls are made by all
+    ranks, in the same order and with nothing else between them. An error is raised on the rank
+    where it happened, after its part of the call is done, so that no other rank waits for it;
+    whoever calls tells the others.
+    """
 
     name: str
 
     @property
     def file(self) -> h5py.File:
-        """The open file, with everything in it that was applied."""
+        """The open file, for reading, with everything in it that was shared."""
         ...
 
     def describe(self, path: str, /) -> TableDescription | None:
-        """Return what the table at `path` is, None where there is none."""
+        """Return what the table at `path` is, None where there is none. On rank 0 only."""
         ...
 
     def attributes(self, path: str, /) -> dict[str, Any] | None:
-        """Return the metadata of the object at `path`, None where there is none."""
+        """Return the metadata of the object at `path`, None where none is. On rank 0 only."""
         ...
 
     def apply(self, batch: Batch, /) -> None:
-        """Take a batch; it may stay in memory until `flush`, `table` or `close`. Collective.
+        """Take the batches of all ranks, in rank order. Collective.
 
-        What is refused in `creates` is refused before any of them is made.
+        They may stay in memory until they are shared. `creates` and `lengths` are alike on all
+        ranks; what is refused in `creates` is refused before any of them is made.
+        """
+        ...
+
+    def delete(self, path: str, /) -> None:
+        """Remove the object at `path`. Collective."""
+        ...
+
+    def share(self, paths: Collection[str] | None = None, /) -> None:
+        """Have what was applied to these tables, to all with None, where every rank can read it.
+
+        Collective. None is needed after objects were made, given metadata or removed. Ranks read
+        only after `refresh`.
+        """
+        ...
+
+    def refresh(self) -> None:
+        """See what was shared, also through datasets that `table` returned before. Collective.
+
+        Comes after every rank has ended `share`.
         """
         ...
 
     def table(self, path: str, /) -> h5py.Dataset:
-        """Return the table at `path` with every row that was applied."""
-        ...
+        """Return the table at `path` with every row that was shared.
 
-    def delete(self, path: str, /) -> None:
-        """Remove the object at `path`."""
+        It is the same object each time, and stays valid until `close`.
+        """
         ...
 
     def flush(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -38,19 +38,30 @@ class SingleProcessStorage:
         The file.
     mode : {"r", "a"}
         ``"a"`` makes the file if there is none, or an empty one.
+    communicator : Communicator, optional
+        The group of one that this process is; nobody is asked anything.
+    **options
+        Further arguments of ``h5py.File``.
     """
 
     name = "single_process"
 
-    def __init__(self, path: Path, mode: str = "a") -> None:
+    def __init__(
+        self,
+        path: Path,
+        mode: str = "a",
+        communicator: object = None,
+        **options: Any,
+    ) -> None:
         self.path = path
         self.writable = mode == "a"
+        self._options = options
         if self.writable:
             # HDF5 would begin an empty file in its oldest format.
             new = not os.path.exists(path) or (os.path.isfile(path) and not os.path.getsize(path))
-            self._file = open_file(path, "w" if new else "r+")
+            self._file = open_file(path, "w" if new else "r+", **options)
         else:
-            self._file = open_file(path, "r")
+            self._file = open_file(path, "r", **options)
         self._room = Room(self._file, path)
         self._tables: dict[str, Table] = {}
         self._linked_files: dict[Path, h5py.File] = {}
@@ -59,7 +70,7 @@ class SingleProcessStorage:
     @property
     def file(self) -> h5py.File:
         """The open file, with everything in it that was applied."""
-        self._flush_tables()
+        self.share()
         return self._file
 
     def describe(self, path: str, /) -> TableDescription | None:
@@ -114,7 +125,7 @@ class SingleProcessStorage:
         Of a group that holds other objects the metadata are removed, of a link what it leads to
         is left as it is. Harmless where nothing is.
         """
-        self._flush_tables()
+        self.share()
         self._tables = {}
         self._linked = {}
         link = self._file.get(path, getlink=True)
@@ -131,9 +142,19 @@ class SingleProcessStorage:
             path, parent = parent.name, parent.parent
             del self._file[path]
 
+    def share(self, paths: Collection[str] | None = None, /) -> None:
+        """Give HDF5 the rows that wait in memory: of these tables, of all with None."""
+        with full_disk_named(self.path):
+            for path, table in self._tables.items():
+                if self.writable and (paths is None or path in paths):
+                    table.flush()
+
+    def refresh(self) -> None:
+        """See what was shared: one process sees it anyway."""
+
     def flush(self) -> None:
         """Write everything that was applied to the file."""
-        self._flush_tables()
+        self.share()
         if self.writable:
             with full_disk_named(self.path):
                 self._file.flush()
@@ -143,7 +164,7 @@ class SingleProcessStorage:
         """Flush and close the file; harmless where it is closed."""
         try:
             if self._file:
-                self._flush_tables()
+                self.share()
         finally:
             self._forget()
             self._file.close()
@@ -158,12 +179,6 @@ class SingleProcessStorage:
         self._linked = {}
         for linked_file in self._linked_files.values():
             linked_file.close()
-
-    def _flush_tables(self) -> None:
-        if self.writable:
-            with full_disk_named(self.path):
-                for table in self._tables.values():
-                    table.flush()
 
     def _find(self, path: str) -> Table | None:
         table = self._tables.get(path)

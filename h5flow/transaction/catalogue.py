@@ -1,15 +1,22 @@
-"""What exists and how long it is, known to every rank alike without asking the file."""
+"""What exists and how long it is, known to every rank alike without asking the file.
+
+A rank learns of a table when any rank asks for it or makes it; from then on lengths follow from
+what the ranks tell each other.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
-from h5flow.errors import NoSuchDatasetError
-from h5flow.storage.protocol import Storage, TableDescription
+from h5flow.storage.protocol import TableDescription
+from h5flow.transaction.acts import Linked
 
 __all__ = ["Catalogue"]
+
+ENOUGH_ANSWERS = 10_000
 
 
 class Catalogue:
@@ -18,46 +25,78 @@ class Catalogue:
     Attributes
     ----------
     versions : collections.Counter
-        How often each table was written; a cache compares them.
+        How often this rank wrote to each table; a cache compares them.
+    structure : int
+        How often objects were made or removed.
+    dirty : set of str
+        Tables with rows that not every rank can read yet.
+    outdated : bool
+        Whether objects were made, removed or given metadata that not every rank can see yet.
+    ever_grown, ever_linked : set of str
+        Tables of rows that grew, and of references that were made or written, since the file was
+        opened.
     """
 
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
+    def __init__(self) -> None:
         self._tables: dict[str, TableDescription] = {}
         self._missing: set[str] = set()
         self._grown: dict[str, int] = {}
+        self._attributes: dict[str, dict[str, Any] | None] = {}
         self.versions: Counter[str] = Counter()
+        self.structure = 0
+        self.dirty: set[str] = set()
+        self.outdated = True
+        self.ever_grown: set[str] = set()
+        self.ever_linked: set[str] = set()
+
+    def knows(self, path: str) -> bool:
+        """Return whether it is known if there is a table at `path`."""
+        return path in self._tables or path in self._missing
 
     def find(self, path: str) -> TableDescription | None:
-        """Return what the table at `path` is, None where there is none."""
-        known = self._tables.get(path)
-        if known is None and path not in self._missing:
-            known = self._storage.describe(path)
-            if known is not None:
-                self._tables[path] = known
-            else:
-                self._missing.add(path)
-        return known
+        """Return what the table at `path` is, None where there is none or nobody has asked."""
+        return self._tables.get(path)
 
     def table(self, path: str) -> TableDescription:
-        """Return what the table at `path` is.
+        """Return what the table at `path` is, which is known."""
+        return self._tables[path]
 
-        Raises
-        ------
-        NoSuchDatasetError
-            There is none.
-        """
-        found = self.find(path)
-        if found is None:
-            raise NoSuchDatasetError(f"there is no table {path}")
-        return found
+    def learn(self, path: str, table: TableDescription | None) -> None:
+        """Take down what is at `path`."""
+        if table is None:
+            self._missing.add(path)
+        else:
+            self._missing.discard(path)
+            self._tables[path] = table
+
+    def made(self, tables: Iterable[tuple[str, TableDescription | None]]) -> None:
+        """Take down tables that were made just now."""
+        for path, table in tables:
+            self.learn(path, table)
+        self._changed_structure()
+
+    def removed(self, paths: Iterable[str]) -> None:
+        """Take down that there is nothing at these paths any more."""
+        for path in paths:
+            self._tables.pop(path, None)
+            self._missing.add(path)
+            self._grown.pop(path, None)
+            self.versions[path] += 1
+            for known in (self.dirty, self.ever_grown, self.ever_linked):
+                known.discard(path)
+        self._changed_structure()
 
     def grow(self, path: str, length: int) -> None:
         """Give a table `length` rows at least."""
-        table = self.table(path)
+        table = self._tables[path]
         if length > table.length:
             self._tables[path] = replace(table, length=length)
             self._grown[path] = length
+        self.ever_grown.add(path)
+
+    def is_grown(self, path: str) -> bool:
+        """Return whether rows were reserved that the storage does not know of yet."""
+        return path in self._grown
 
     def take_grown(self, paths: Iterable[str] | None = None) -> dict[str, int]:
         """Return the lengths that changed since they were taken last, all with None."""
@@ -66,9 +105,49 @@ class Catalogue:
             return grown
         return {path: self._grown.pop(path) for path in paths if path in self._grown}
 
-    def forget(self, paths: Iterable[str]) -> None:
-        """Look these tables up again when they are needed."""
+    def linked(self, links: Iterable[Linked]) -> None:
+        """Take down that references were appended: tables of references grow by themselves."""
+        for link in links:
+            table = self._tables[link.path]
+            self._tables[link.path] = replace(table, length=table.length + link.rows)
+            for path, stop in zip(link.regions, link.stops, strict=True):
+                region = self._tables.get(path)
+                if region is not None and stop > region.length:
+                    self._tables[path] = replace(region, length=stop)
+            self.ever_linked.add(link.path)
+
+    def knows_attributes(self, path: str) -> bool:
+        """Return whether the metadata of `path` are known."""
+        return path in self._attributes
+
+    def attributes(self, path: str) -> dict[str, Any] | None:
+        """Return the metadata of the object at `path`, None where there is no object."""
+        return self._attributes[path]
+
+    def learn_attributes(self, path: str, attributes: dict[str, Any] | None) -> None:
+        """Take down what metadata the object at `path` has."""
+        if len(self._attributes) >= ENOUGH_ANSWERS:
+            self._attributes.clear()
+        self._attributes[path] = attributes
+
+    def described(self, paths: Iterable[str]) -> None:
+        """Take down that metadata were written, to groups that may be new."""
         for path in paths:
-            self._tables.pop(path, None)
-            self._missing.discard(path)
-            self._grown.pop(path, None)
+            self._attributes.pop(path, None)
+        self._attributes = {
+            path: values for path, values in self._attributes.items() if values is not None
+        }
+        self.outdated = True
+
+    def shared(self, paths: Iterable[str] | None) -> None:
+        """Take down that every rank can read these tables, all with None."""
+        if paths is None:
+            self.dirty.clear()
+            self.outdated = False
+        else:
+            self.dirty.difference_update(paths)
+
+    def _changed_structure(self) -> None:
+        self._attributes.clear()
+        self.structure += 1
+        self.outdated = True

@@ -6,28 +6,36 @@ leave any call out. One process is a group of one and takes the same way.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import warnings
+from collections.abc import Sequence
 from typing import Any
 
-from h5flow.comm.protocol import Communicator
-from h5flow.errors import H5FlowError
-from h5flow.storage.protocol import Batch, CreateTable, Link, Storage, Write
+from h5flow.errors import DataError, H5FlowWarning, NoSuchDatasetError
+from h5flow.io.reading import RowSource
+from h5flow.storage.protocol import CreateTable, Link, Storage, TableDescription, Write
 from h5flow.transaction.acts import (
     Act,
+    Ask,
+    Collective,
     Create,
     Delete,
     EndOfHook,
     Extend,
-    Failed,
     Flush,
     Reserve,
     Tag,
 )
 from h5flow.transaction.catalogue import Catalogue
-from h5flow.transaction.ledger import Ledger
-from h5flow.transaction.queue import Queue
+from h5flow.transaction.channel import Channel, Refused
+from h5flow.transaction.ledger import Ledger, Turn
+from h5flow.transaction.overlay import Overlay, appended, widened
+from h5flow.transaction.placement import Placement
+from h5flow.transaction.questions import Question, Questions
 
 __all__ = ["Rendezvous"]
+
+# With more entries than this a rank has its rows placed before it reads them.
+OVERLAID_WRITES = 64
 
 
 class Rendezvous:
@@ -35,51 +43,96 @@ class Rendezvous:
 
     Parameters
     ----------
-    communicator : Communicator
+    channel : Channel
     storage : Storage
+    strict : bool
+        Whether rows that do not lie where one process puts them are an error, not a warning.
     """
 
-    def __init__(self, communicator: Communicator, storage: Storage) -> None:
-        self.communicator = communicator
+    def __init__(self, channel: Channel, storage: Storage, *, strict: bool = False) -> None:
+        self.channel = channel
         self.storage = storage
-        self.catalogue = Catalogue(storage)
-        self._queue = Queue()
-        self._ledger = Ledger(communicator.size, lambda path: self.catalogue.find(path) is not None)
+        self.catalogue = Catalogue()
+        self._strict = strict
+        self._ledger = Ledger(channel.size, lambda path: self.catalogue.find(path) is not None)
+        self._placement = Placement(channel, storage, self.catalogue, self._ledger)
+        self._questions = Questions(channel, storage)
         self._tag = Tag()
         self._ordinals: dict[tuple[type[Act], str], int] = {}
-        self._failure: Failed | None = None
+        #: Tables whose rows do not lie where one process puts them, and why.
+        self.judged: dict[str, str] = {}
+        #: Datasets and groups that were deleted: HDF5 keeps their space.
+        self.deleted: set[str] = set()
+        channel.communicator.announce_with(self.announce_collective)
 
     @property
     def failed(self) -> bool:
         """Whether a rank has failed: nothing more is written, and every call raises."""
-        return self._failure is not None
+        return self.channel.failure is not None
 
     @property
     def queued_bytes(self) -> int:
         """Memory that rows and references take which are not placed yet."""
-        return self._queue.size_bytes
+        return self._placement.queue.size_bytes
 
-    def begin(self, tag: Tag) -> None:
-        """Enter a hook."""
-        self._tag = tag
+    def answer(self, question: str, answer: Question) -> None:
+        """Have a question about the file answered by this function, on rank 0 for all."""
+        self._questions.add(question, answer)
+
+    # -- hooks ----------------------------------------------------------------------------------
+
+    def begin(self, tag: Tag, *, ordered: bool = False) -> None:
+        """Enter a hook.
+
+        Parameters
+        ----------
+        ordered : bool
+            Each rank is served when all lower ones have ended the hook.
+        """
+        self._tag = self.channel.tag = tag
         self._ordinals = {}
-        self._ledger.begin()
+        self._ledger.begin(tag, ordered=ordered)
+        self._placement.begin()
 
     def end(self, result: Any = None) -> list[Any]:
-        """Leave a hook: wait for all ranks, place what they queued, return every `result`."""
-        acts = self._announce(EndOfHook(self._tag, result))
-        self._place(None)
-        self._tag = Tag()
-        return [act.result for act in acts if isinstance(act, EndOfHook)]
+        """Leave a hook: wait for all ranks, place what they queued, return every `result`.
 
-    def fail(self, error: str, traceback: str) -> None:
-        """Tell all ranks that an exception escaped; what the hook queued is forgotten."""
-        self._queue.clear()
-        self._failure = Failed(self._tag, error, traceback)
-        self.communicator.exchange(self._failure)
+        Collective.
+        """
+        with self.channel.guard.shielded():
+            while True:
+                # Anew in each round: other ranks may have had some of it placed.
+                queued = self._placement.summary(self._tag)
+                acts, turns, _ = self._round(self.channel.end_of_hook(result, queued))
+                if not turns:
+                    break
+            ends = [act for act in acts if isinstance(act, EndOfHook)]
+            self._placement.place([end.queued for end in ends], self._tag)
+        self._speak_judgement()
+        self._tag = self.channel.tag = Tag()
+        return [end.result for end in ends]
+
+    def fail(self, error: BaseException) -> None:
+        """Tell all ranks that an exception escaped; what the hook queued is forgotten.
+
+        Raises
+        ------
+        OtherRankError
+            Another rank has failed, too, and reports.
+        """
+        self._placement.queue.clear()
+        self.channel.fail(error)
+
+    # -- acts -----------------------------------------------------------------------------------
 
     def reserve(self, path: str, rows: int) -> slice:
-        """Return `rows` new rows of a table."""
+        """Return `rows` new rows of a table.
+
+        Raises
+        ------
+        NoSuchDatasetError
+            There is no such table, and no lower rank can make it any more.
+        """
         act = Reserve(self._tag, path, rows, self._ordinal(Reserve, path))
         result = self._announce(act)
         assert isinstance(result, slice)
@@ -87,103 +140,220 @@ class Rendezvous:
 
     def extend(self, path: str, stop: int) -> None:
         """Give a table `stop` rows at least."""
-        self._announce(Extend(self._tag, path, stop))
+        if self.table(path).length < stop:
+            self._announce(Extend(self._tag, path, stop))
 
     def create(self, tables: tuple[CreateTable, ...]) -> None:
-        """Make tables that do not exist yet."""
+        """Make those of these tables that do not exist yet."""
         self._announce(Create(self._tag, tables, self._ordinal(Create, tables[0].path)))
 
-    def delete(self, paths: tuple[str, ...]) -> None:
-        """Remove objects."""
-        self._announce(Delete(self._tag, paths))
+    def delete(self, name: str) -> bool:
+        """Remove a dataset or group; returns whether there was one.
+
+        What it takes with it is for the question ``"delete"`` to say.
+        """
+        return bool(self._announce(Delete(self._tag, name)))
 
     def flush(self, paths: tuple[str, ...] | None = None) -> None:
-        """Have what is queued for `paths`, for all with None, in the storage."""
+        """Place what is queued for `paths`, for all with None, where every rank can read it."""
         self._announce(Flush(self._tag, paths))
+
+    def ask(self, question: str, about: str = "") -> Any:
+        """Return what rank 0 finds in the file."""
+        return self._announce(Ask(self._tag, question, about))
+
+    def announce_collective(self, name: str) -> None:
+        """Wait until all ranks are about to call this collective of ``self.comm``.
+
+        Raises
+        ------
+        H5FlowError
+            They never will: one calls another collective, or has ended the hook.
+        """
+        self._announce(Collective(self._tag, name))
+
+    # -- queueing -------------------------------------------------------------------------------
 
     def write(self, write: Write) -> None:
         """Queue rows."""
-        self._refuse_after_failure()
-        self._queue.write(write)
+        self.channel.check()
+        self._placement.queue.write(write)
         self.catalogue.versions[write.path] += 1
 
     def link(self, link: Link) -> None:
         """Queue references."""
-        self._refuse_after_failure()
-        self._queue.link(link)
+        self.channel.check()
+        self._placement.queue.link(link)
         self.catalogue.versions[link.path] += 1
 
     def set_attributes(self, path: str, values: dict[str, Any]) -> None:
         """Queue metadata."""
-        self._refuse_after_failure()
-        self._queue.set_attributes(path, values)
+        self.channel.check()
+        self._placement.queue.set_attributes(path, values)
+
+    # -- reading --------------------------------------------------------------------------------
+
+    def find(self, path: str) -> TableDescription | None:
+        """Return what the table at `path` is, None where there is none."""
+        if not self.catalogue.knows(path):
+            self.ask("table", path)
+        return self.catalogue.find(path)
+
+    def table(self, path: str) -> TableDescription:
+        """Return what the table at `path` is.
+
+        Raises
+        ------
+        NoSuchDatasetError
+            There is none.
+        """
+        found = self.find(path)
+        if found is None:
+            raise NoSuchDatasetError(f"there is no table {path}")
+        return found
+
+    def attributes(self, path: str) -> dict[str, Any] | None:
+        """Return the metadata of the object at `path`, None where there is no object."""
+        if not self.catalogue.knows_attributes(path):
+            self.ask("attributes", path)
+        found, queued = self.catalogue.attributes(path), self._placement.queue.attributes_of(path)
+        if queued is None:
+            return None if found is None else dict(found)
+        return {**(found or {}), **queued.as_read()}
+
+    def rows(self, path: str) -> RowSource:
+        """Return the table at `path` for reading, with what this rank has queued for it."""
+        description, queue, catalogue = self.table(path), self._placement.queue, self.catalogue
+        writes, links = queue.writes_to(path), queue.links_in(path)
+        over = bool(writes) or catalogue.is_grown(path)
+        if max(len(writes), len(links)) > OVERLAID_WRITES or (over and description.dtype.hasobject):
+            self.flush((path,))
+            writes, links = [], []
+        elif catalogue.outdated or path in catalogue.dirty:
+            self._announce(Flush(self._tag, (path,), places=False))
+        table = self.storage.table(path)
+        length = catalogue.table(path).length
+        if links and path == links[0].path:
+            return appended(table, links, length)
+        if links:
+            first = catalogue.table(links[0].path).length
+            return widened(table, path, links, length, first)
+        if writes or length > table.shape[0]:
+            return Overlay(table, writes, length)
+        source: RowSource = table
+        return source
+
+    def handle(self, path: str) -> Any:
+        """Return the h5py dataset at `path`, with all rows, and up to date after every hook."""
+        queue, catalogue = self._placement.queue, self.catalogue
+        if (
+            path not in self._placement.watched
+            or catalogue.outdated
+            or path in catalogue.dirty
+            or catalogue.is_grown(path)
+            or queue.writes_to(path)
+            or queue.links_in(path)
+        ):
+            self._announce(Flush(self._tag, (path,), watches=True))
+        return self.storage.table(path)
+
+    # -- serving --------------------------------------------------------------------------------
 
     def _ordinal(self, kind: type[Act], path: str) -> int:
         ordinal = self._ordinals.get((kind, path), 0)
         self._ordinals[kind, path] = ordinal + 1
         return ordinal
 
-    def _refuse_after_failure(self) -> None:
-        if self._failure is not None:
-            raise H5FlowError(
-                f"an earlier call has failed ({self._failure.error}); nothing more is written"
-            )
-
     def _announce(self, act: Act) -> Any:
-        """Exchange `act` until it is served; return what that gave (for an end: all acts)."""
-        self._refuse_after_failure()
+        """Exchange `act` until it is served; return what that gave."""
         while True:
-            acts = self.communicator.exchange(act)
-            for other in acts:
-                if isinstance(other, Failed):
-                    self._failure = other
-                    self._refuse_after_failure()
-                if other.tag != act.tag:
-                    raise H5FlowError(f"ranks are in different hooks: {act.tag}; {other.tag}")
-            if all(isinstance(other, EndOfHook) for other in acts):
-                return acts
-            mine = None
-            served = self._ledger.turns(acts)
-            for rank in served:
-                result = self._serve(acts[rank])
-                if rank == self.communicator.rank:
-                    mine = result
-            if self.communicator.rank in served:
-                return mine
+            _, turns, results = self._round(act)
+            for turn, result in zip(turns, results, strict=True):
+                if self.channel.rank in turn.ranks:
+                    if isinstance(result, Refused):
+                        raise result.error
+                    return result
 
-    def _serve(self, act: Act) -> slice | None:
-        if isinstance(act, Reserve):
-            start = self.catalogue.table(act.path).length
-            self.catalogue.grow(act.path, start + act.rows)
-            return slice(start, start + act.rows)
-        if isinstance(act, Extend):
-            self.catalogue.grow(act.path, act.stop)
-        elif isinstance(act, Create):
-            missing = [table for table in act.tables if self.catalogue.find(table.path) is None]
-            try:
-                self.storage.apply(Batch(self._tag.iteration, creates=missing))
-            finally:
-                self.catalogue.forget(table.path for table in missing)
-        elif isinstance(act, Flush):
-            self._place(act.paths)
-        elif isinstance(act, Delete):
-            self._place(None)
-            for path in act.paths:
-                self.storage.delete(path)
-                self.catalogue.versions[path] += 1
-            self.catalogue.forget(act.paths)
+    def _round(self, act: Act) -> tuple[list[Act], list[Turn], list[Any]]:
+        """Exchange `act` once, and serve whose turn it is; nobody's where all have ended."""
+        self.channel.guard.raise_if_interrupted()
+        with self.channel.guard.shielded():
+            acts = self.channel.exchange(act)
+            turns = self._ledger.turns(acts)
+            results = [self._serve(turn) for turn in turns]
+        self._speak_judgement()
+        return acts, turns, results
+
+    def _serve(self, turn: Turn) -> Any:
+        """Do what an act asks for; an error that is the asking ranks' alone is returned."""
+        act = turn.act
+        try:
+            if isinstance(act, Reserve):
+                return self._reserve(act, turn.ranks)
+            if isinstance(act, Extend):
+                self.catalogue.grow(act.path, act.stop)
+            elif isinstance(act, Create):
+                self._create(act.tables)
+            elif isinstance(act, Ask):
+                return self._answer(act)
+            elif isinstance(act, Flush):
+                self._placement.flush(act)
+            elif isinstance(act, Delete):
+                return self._delete(act.name)
+        except Refused as refused:
+            return refused
         return None
 
-    def _place(self, paths: Iterable[str] | None) -> None:
-        wanted = None if paths is None else frozenset(paths)
-        grown = self.catalogue.take_grown(wanted)
-        batch = self._queue.drain(self._tag.iteration, grown, wanted)
-        try:
-            self.storage.apply(batch)
-        except BaseException as error:
-            # Part of the batch may be in the file: nothing here knows how long its tables are.
-            self._failure = Failed(self._tag, f"{type(error).__name__}: {error}", "")
-            raise
-        # Reference tables grow as references are appended, which the storage does.
-        for link in batch.links:
-            self.catalogue.forget((link.path, *link.regions))
+    def _reserve(self, act: Reserve, ranks: Sequence[int]) -> slice:
+        table = self.catalogue.find(act.path)
+        if table is None:
+            raise Refused(NoSuchDatasetError(f"there is no table {act.path}"))
+        rows = slice(table.length, table.length + act.rows)
+        self.catalogue.grow(act.path, rows.stop)
+        if len(ranks) > 1:
+            self._placement.share_rows(act.path, rows)
+        return rows
+
+    def _create(self, tables: Sequence[CreateTable]) -> None:
+        missing = [table for table in tables if self.catalogue.find(table.path) is None]
+        if missing:
+            self._placement.create(missing, self._tag)
+        self.catalogue.ever_linked.update(
+            table.path for table in tables if "ref_region0" in table.attributes
+        )
+
+    def _answer(self, act: Ask) -> Any:
+        answer = self._questions.answer(act.question, act.about, self._tag)
+        if act.question == "table":
+            self.catalogue.learn(act.about, answer)
+        elif act.question == "attributes":
+            self.catalogue.learn_attributes(act.about, answer)
+        return answer
+
+    def _delete(self, name: str) -> bool:
+        self._placement.flush(Flush(self._tag))
+        paths = self._questions.answer("delete", name, self._tag)
+        if paths:
+            self._placement.delete(paths, self._tag)
+            self.deleted.add(name)
+        return bool(paths)
+
+    def _speak_judgement(self) -> None:
+        """Warn once for each table, on rank 0, or raise on all ranks."""
+        judgements, self._ledger.judgements = self._ledger.judgements, []
+        for judgement in judgements:
+            if judgement.path in self.judged:
+                continue
+            self.judged[judgement.path] = judgement.why
+            message = (
+                f"the rows of {judgement.path} will not lie where one process puts them: "
+                f"{judgement.why}"
+            )
+            advice = (
+                "Append to a dataset once for a chunk and in one stage only, or have the stage say "
+                "`ordered = True`"
+            )
+            if self._strict:
+                raise DataError(message, advice=f"{advice}.")
+            if self.channel.rank == 0:
+                warnings.warn(f"{message}. {advice}.", H5FlowWarning, stacklevel=4)

@@ -119,7 +119,7 @@ def test_a_launcher_with_several_processes_is_refused(
 ) -> None:
     monkeypatch.delenv("H5FLOW_NOMPI", raising=False)
     monkeypatch.setenv("PMI_SIZE", "4")
-    with pytest.raises(UsageError, match="a launcher started 4 processes"):
+    with pytest.raises(UsageError, match="the launcher started 4 processes"):
         run(workflow(), "out.h5", "in.h5")
 
 

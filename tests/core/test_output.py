@@ -26,6 +26,7 @@ from h5flow.errors import (
     NoRoomError,
     UsageError,
 )
+from h5flow.transaction.channel import Channel
 
 MakeWorkflow = Callable[..., dict[str, Any]]
 
@@ -476,8 +477,8 @@ def test_an_output_that_is_published_while_the_run_starts_is_not_replaced(
 ) -> None:
     real = runner.prepare
 
-    def prepare(request: RunRequest) -> Preparation:
-        prepared = real(request)
+    def prepare(request: RunRequest, channel: Channel) -> Preparation:
+        prepared = real(request, channel)
         Path("out.h5").write_bytes(b"precious")
         return prepared
 

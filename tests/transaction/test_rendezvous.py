@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from h5flow.comm.serial import SerialCommunicator
-from h5flow.errors import FileFormatError, H5FlowError, NoSuchDatasetError
+from h5flow.errors import FileFormatError, H5FlowError, NoSuchDatasetError, OtherRankError
 from h5flow.storage.protocol import Batch, CreateTable, Link, Write
 from h5flow.storage.single_process import SingleProcessStorage
-from h5flow.transaction.acts import EndOfHook, Failed, Tag
+from h5flow.transaction.acts import Act, EndOfHook, Failed, Tag
+from h5flow.transaction.channel import Channel
+from h5flow.transaction.messages import encode
 from h5flow.transaction.rendezvous import Rendezvous
 
 X = CreateTable("/x/data", np.dtype("i4"))
@@ -31,7 +33,8 @@ def storage(tmp_path: Path):
 
 @pytest.fixture
 def rendezvous(storage: SingleProcessStorage) -> Rendezvous:
-    made = Rendezvous(SerialCommunicator(), storage)
+    made = Rendezvous(Channel(SerialCommunicator()), storage)
+    made.answer("delete", lambda file, path: (path,) if path in file else ())
     made.create((X,))
     return made
 
@@ -86,19 +89,20 @@ def test_creating_again_makes_what_is_missing_only(
 
 
 def test_what_was_looked_for_in_vain_is_found_once_it_is_made(rendezvous: Rendezvous):
-    assert rendezvous.catalogue.find("/y/data") is None
+    assert rendezvous.find("/y/data") is None
     with pytest.raises(NoSuchDatasetError):
         rendezvous.reserve("/y/data", 1)
     rendezvous.create((CreateTable("/y/data", np.dtype("i4")),))
     assert rendezvous.reserve("/y/data", 1) == slice(0, 1)
-    rendezvous.delete(("/y/data",))
-    assert rendezvous.catalogue.find("/y/data") is None
+    assert rendezvous.delete("/y/data")
+    assert rendezvous.find("/y/data") is None
+    assert not rendezvous.delete("/y/data")
 
 
 def test_a_refused_creation_makes_nothing_and_is_no_failure(rendezvous: Rendezvous):
     with pytest.raises(FileFormatError):
         rendezvous.create((CreateTable("/y/data", np.dtype("i4")), CreateTable("/x", X.dtype)))
-    assert rendezvous.catalogue.find("/y/data") is None
+    assert rendezvous.find("/y/data") is None
     assert not rendezvous.failed
     rendezvous.reserve("/x/data", 1)
 
@@ -108,8 +112,8 @@ def test_lengths_of_reference_tables_are_known_after_they_were_written(rendezvou
     region = LINK_TABLES[1].path
     rendezvous.link(Link(LINK_TABLES[0].path, (region, region), np.array([[0, 4], [1, 1]])))
     rendezvous.flush()
-    assert rendezvous.catalogue.table(LINK_TABLES[0].path).length == 2
-    assert rendezvous.catalogue.table(region).length == 5
+    assert rendezvous.table(LINK_TABLES[0].path).length == 2
+    assert rendezvous.table(region).length == 5
 
 
 def test_what_is_written_or_removed_has_a_new_version(rendezvous: Rendezvous):
@@ -117,7 +121,7 @@ def test_what_is_written_or_removed_has_a_new_version(rendezvous: Rendezvous):
     versions, seen = rendezvous.catalogue.versions, []
     for change in (
         lambda: rendezvous.write(write(slice(0, 0))),
-        lambda: rendezvous.delete(("/x/data",)),
+        lambda: rendezvous.delete("/x/data"),
     ):
         change()
         seen.append(versions["/x/data"])
@@ -129,7 +133,7 @@ def test_after_a_failure_nothing_is_written_and_every_call_says_why(
 ):
     rendezvous.reserve("/x/data", 1)
     rendezvous.write(write(slice(0, 1), 7))
-    rendezvous.fail("ValueError: no", "")
+    rendezvous.fail(ValueError("no"))
     assert rendezvous.failed
     for call in (
         lambda: rendezvous.reserve("/x/data", 1),
@@ -150,6 +154,7 @@ def test_a_storage_that_breaks_is_a_failure(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(storage, "apply", broken)
+    rendezvous.write(write(slice(0, 0)))
     with pytest.raises(KeyboardInterrupt):
         rendezvous.flush()
     with pytest.raises(H5FlowError, match=r"an earlier call has failed .KeyboardInterrupt"):
@@ -160,22 +165,39 @@ class Scripted:
     """A group of two whose other rank, the lower one, does what a script says."""
 
     name, rank, size, local_rank, local_size, handle = "scripted", 1, 2, 1, 2, None
+    storage, activity = "single_process", 0
 
-    def __init__(self, *acts: Any) -> None:
+    def __init__(self, *acts: Act) -> None:
         self._acts = list(acts)
 
-    def exchange(self, act: Any, /) -> list[Any]:
-        return [self._acts.pop(0), act]
+    def announce_with(self, _announce: Any, /) -> None:
+        """Nobody calls collectives here."""
+
+    def exchange(self, message: bytes, /) -> list[bytes]:
+        return [encode(self._acts.pop(0)), message]
+
+
+def group(storage: SingleProcessStorage, *acts: Act) -> Rendezvous:
+    return Rendezvous(Channel(Scripted(*acts)), storage)  # type: ignore[arg-type]
 
 
 def test_the_failure_of_another_rank_is_raised_here(storage: SingleProcessStorage):
-    group = Rendezvous(Scripted(Failed(Tag(), "ValueError: there", "")), storage)  # type: ignore[arg-type]
-    with pytest.raises(H5FlowError, match="ValueError: there"):
-        group.flush()
-    assert group.failed
+    rendezvous = group(storage, Failed(Tag(), "ValueError: there", status=2))
+    for call in (rendezvous.flush, rendezvous.end, lambda: rendezvous.reserve("/x/data", 1)):
+        with pytest.raises(OtherRankError, match="rank 0 has failed: ValueError: there") as caught:
+            call()
+        assert (caught.value.rank, caught.value.exit_status) == (0, 2)
+
+
+def test_of_two_failures_at_once_the_lower_rank_reports(storage: SingleProcessStorage):
+    rendezvous = group(storage, Failed(Tag(), "ValueError: there"))
+    with pytest.raises(OtherRankError, match="rank 0 has failed: ValueError: there"):
+        rendezvous.fail(KeyError("here"))
 
 
 def test_ranks_in_different_hooks_are_an_error(storage: SingleProcessStorage):
     other = EndOfHook(Tag(0, "stage", "run"))
-    with pytest.raises(H5FlowError, match=r"different hooks: outside of a run; stage.run"):
-        Rendezvous(Scripted(other), storage).flush()  # type: ignore[arg-type]
+    with pytest.raises(
+        H5FlowError, match=r"rank 1 in between hooks, rank 0 in run of 'stage', chunk 0"
+    ):
+        group(storage, other).flush()

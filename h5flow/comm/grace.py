@@ -1,0 +1,71 @@
+"""How long a rank may take to end in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from h5flow.comm.situation import Witness
+from h5flow.comm.verdict import Verdict
+
+__all__ = ["GRACE_SECONDS", "Grace"]
+
+GRACE_SECONDS = 5.0
+# Of several ranks that are late only the first reports: the one that holds up others sooner than
+# those that wait, and a low rank sooner than a high one.
+WAITING_EXTRA, RANK_EXTRA, LONGEST_RANK_EXTRA = 0.5, 0.1, 1.0
+
+
+class Grace:
+    """The seconds from an interruption, or a failure, to the end of all ranks.
+
+    Parameters
+    ----------
+    rank : int
+    witness : Witness
+        Sees what this rank is doing.
+    was_dismissed : callable
+        Tells whether the signal that arrived at that time has interrupted nothing.
+    """
+
+    def __init__(self, rank: int, witness: Witness, was_dismissed: Callable[[float], bool]) -> None:
+        self._rank, self._witness, self._was_dismissed = rank, witness, was_dismissed
+        self._seconds = GRACE_SECONDS + min(rank * RANK_EXTRA, LONGEST_RANK_EXTRA)
+        self._interruption: tuple[float, int] | None = None
+        self._ending: tuple[float, Verdict] | None = None
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether a failure has been agreed on."""
+        return self._ending is not None
+
+    def interrupt(self, number: int, now: float) -> None:
+        """Begin to count, at the first of several signals."""
+        if self._interruption is None or self._was_dismissed(self._interruption[0]):
+            self._interruption = now, number
+
+    def end(self, status: int, report: str, now: float) -> None:
+        """Begin to count, at the first of several failures."""
+        if self._ending is None:
+            self._ending = now, Verdict(report, status)
+
+    def look(self, now: float) -> Verdict | None:
+        """Return why all ranks are to be stopped, if so."""
+        if self._interruption is not None and now - self._interruption[0] >= self._seconds:
+            arrival, number = self._interruption
+            if self._was_dismissed(arrival):
+                self._interruption = None
+            elif found := self._verdict(now - arrival, "was interrupted and ", 128 + number):
+                return found
+        if self._ending is not None and now - self._ending[0] >= self._seconds:
+            begin, failure = self._ending
+            return self._verdict(now - begin, "", failure.status, failure.text)
+        return None
+
+    def _verdict(self, passed: float, cause: str, status: int, report: str = "") -> Verdict | None:
+        waits = self._witness.waits()
+        if waits and passed < self._seconds + WAITING_EXTRA:
+            return None
+        still = "still waits for the others in" if waits else "is still in"
+        doing = self._witness.describe()
+        text = f"h5flow: rank {self._rank} {cause}{still} {doing}; all ranks are stopped"
+        return Verdict(f"{report.rstrip()}\n{text}" if report else text, status)

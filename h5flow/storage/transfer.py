@@ -1,0 +1,110 @@
+"""A batch from one rank to another, in pieces that fit in memory.
+
+Each piece is a message with the shape of things, pickled, and one for every array that is not
+small, as it lies in memory. An empty message ends the transfer, also where the sender failed.
+"""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from h5flow.comm.protocol import Communicator
+from h5flow.io.chunks import row_bytes
+from h5flow.storage.protocol import Batch, Link, SetAttributes, Write
+
+__all__ = ["LARGEST_PIECE", "receive_batches", "send_batch", "split"]
+
+LARGEST_PIECE = 64 * 2**20
+# Arrays below this travel with the shape of things.
+SMALL_ARRAY = 4096
+COUNT = struct.Struct("<Q")
+
+Entry: TypeAlias = Write | Link
+
+
+def send_batch(
+    batch: Batch, communicator: Communicator, rank: int, largest: int = LARGEST_PIECE
+) -> None:
+    """Send what this rank has queued; what all ranks know alike does not travel."""
+    try:
+        for piece in split(replace(batch, creates=(), lengths={}), largest):
+            arrays: list[pickle.PickleBuffer] = []
+            header = pickle.dumps(piece, 5, buffer_callback=_keep_large(arrays))
+            communicator.send(COUNT.pack(len(arrays)) + header, rank)
+            for array in arrays:
+                communicator.send(array.raw(), rank)
+    finally:
+        communicator.send(b"", rank)
+
+
+def receive_batches(communicator: Communicator, rank: int) -> Iterator[Batch]:
+    """Yield the pieces that a rank sends, until it has sent all."""
+    while message := communicator.receive(rank):
+        (count,) = COUNT.unpack_from(message)
+        arrays = [communicator.receive(rank) for _ in range(count)]
+        piece: Batch = pickle.loads(message[COUNT.size :], buffers=arrays)
+        yield piece
+
+
+def split(batch: Batch, largest: int) -> Iterator[Batch]:
+    """Yield batches that make the same, one after the other, each of about `largest` bytes at most.
+
+    A batch without anything yields nothing.
+    """
+    writes: list[Write] = []
+    links: list[Link] = []
+    size = 0
+    entries: list[Entry] = [*batch.writes, *batch.links]
+    for entry in entries:
+        for part in _parts(entry, largest):
+            added = _data(part).nbytes
+            if size and size + added > largest:
+                yield replace(batch, writes=writes, links=links, attributes=())
+                writes, links, size = [], [], 0
+            size += added
+            if isinstance(part, Write):
+                writes.append(part)
+            else:
+                links.append(part)
+    attributes: list[SetAttributes] = list(batch.attributes)
+    if writes or links or attributes:
+        yield replace(batch, writes=writes, links=links, attributes=attributes)
+
+
+def _parts(entry: Entry, largest: int) -> Iterator[Entry]:
+    """Yield an entry in parts of `largest` bytes, all of it where it is no longer than that."""
+    data = _data(entry)
+    step = max(1, largest // row_bytes(data.dtype, data.shape[1:])) if data.nbytes else len(data)
+    if len(data) <= step:
+        yield entry
+        return
+    for start in range(0, len(data), step):
+        part = data[start : start + step]
+        if isinstance(entry, Link):
+            yield replace(entry, pairs=part)
+        elif isinstance(entry.rows, slice):
+            first = entry.rows.start + start
+            yield replace(entry, rows=slice(first, first + len(part)), data=part)
+        else:
+            yield replace(entry, rows=entry.rows[start : start + step], data=part)
+
+
+def _data(entry: Entry) -> np.ndarray[Any, Any]:
+    return entry.data if isinstance(entry, Write) else entry.pairs
+
+
+def _keep_large(arrays: list[pickle.PickleBuffer]) -> Callable[[pickle.PickleBuffer], bool]:
+    def keep(buffer: pickle.PickleBuffer) -> bool:
+        with memoryview(buffer) as memory:
+            if memory.nbytes < SMALL_ARRAY or not memory.contiguous:
+                return True
+        arrays.append(buffer)
+        return False
+
+    return keep

@@ -1,0 +1,114 @@
+"""The one process that writes a file which others read at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import h5py
+
+from h5flow.errors import NoSuchDatasetError
+from h5flow.io.open_file import open_file
+from h5flow.io.space import Room, full_disk_named
+from h5flow.storage.lasting import LastingDatasets
+from h5flow.storage.protocol import Batch
+from h5flow.storage.single_process import SingleProcessStorage
+
+__all__ = ["Writer"]
+
+# How the file can be open: for one process alone, for one that writes and others that read, or for
+# reading alone.
+_ORDINARY, _LIVE, _CLOSED = "ordinary", "live", "closed"
+
+
+class Writer(SingleProcessStorage):
+    """A file that is written in HDF5's single-writer-many-readers (SWMR) mode once it is shared.
+
+    Objects are made, given metadata and removed in the ordinary mode only, which the writer goes
+    back to by closing the file and opening it again. A file with a superblock older than HDF5 1.10
+    has no such mode: it is closed for writing while others read, and `is_live` is False.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A file that nobody else writes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        # The locks of HDF5 would keep readers out while the file is in the ordinary mode; they
+        # do not read then, and another lock keeps other writers out.
+        super().__init__(path, "a", locking=False)
+        self.is_live = True
+        self._lasting = LastingDatasets()
+
+    @property
+    def file(self) -> h5py.File:
+        """The open file, with everything in it that was applied."""
+        return super().file
+
+    def apply(self, batch: Batch, /) -> None:
+        """Take a batch."""
+        self._leave_sharing(for_objects=bool(batch.creates or batch.attributes))
+        super().apply(batch)
+
+    def delete(self, path: str, /) -> None:
+        """Remove the object at `path`."""
+        self._leave_sharing(for_objects=True)
+        super().delete(path)
+
+    def share(self, paths: Collection[str] | None = None, /) -> None:
+        """Have these tables, all with None, in the file, and let others read it."""
+        if self._file.mode == "r":
+            return  # nothing was written since it was closed for the readers
+        with full_disk_named(self.path):
+            if not self._file.swmr_mode:
+                self._reopen(_LIVE if self.is_live else _CLOSED)
+            else:
+                super().share(paths)
+                self._file.flush()
+                self._room.flushed()
+
+    def table(self, path: str, /) -> h5py.Dataset:
+        """Return the table at `path`: the same object each time.
+
+        Raises
+        ------
+        NoSuchDatasetError
+            There is no table at `path`.
+        """
+        return self._lasting.give(path, lambda: self._open_table(path))
+
+    def _open_table(self, path: str) -> h5py.Dataset:
+        return super().table(path)
+
+    def _leave_sharing(self, *, for_objects: bool) -> None:
+        """Open the file for writing; for making objects, in the ordinary mode."""
+        if self._file.mode == "r" or (for_objects and self._file.swmr_mode):
+            self._reopen(_ORDINARY)
+
+    def _reopen(self, mode: str) -> None:
+        super().share()
+        self._tables = {}
+        self._file.close()
+        self._open(mode)
+        self.writable = self._file.mode != "r"
+        self._room = Room(self._file, self.path)
+        self._lasting.renew(self._find_again)
+
+    def _open(self, mode: str) -> None:
+        self._file = open_file(self.path, "r" if mode == _CLOSED else "r+", **self._options)
+        if mode != _LIVE:
+            return
+        try:
+            # Before any object is opened: one that is older than HDF5 1.10 would be refused.
+            self._file.swmr_mode = True
+        except (RuntimeError, ValueError):
+            self.is_live = False
+            self._file.close()
+            self._open(_CLOSED)
+
+    def _find_again(self, path: str) -> h5py.Dataset | None:
+        try:
+            return self._open_table(path)
+        except NoSuchDatasetError:
+            return None

@@ -1,0 +1,359 @@
+"""Where the ranks of a run tell each other what they are doing; one for each process.
+
+The channel exists before anything else of a run can fail, so that what fails on one rank ends
+them all. After a failure every call raises without communicating, also where code of the user
+has swallowed the first exception.
+"""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from h5flow import errors
+from h5flow.comm.protocol import Communicator
+from h5flow.errors import H5FlowError, OtherRankError
+from h5flow.transaction.acts import Act, EndOfHook, Failed, Outcome, Queued, Tag
+from h5flow.transaction.messages import decode, encode
+
+__all__ = ["Channel", "Guard", "Refused", "Unguarded", "describe_error"]
+
+ResultT = TypeVar("ResultT")
+
+
+class Guard(Protocol):
+    """What watches over one rank: signals, and ranks that do not come to an exchange."""
+
+    def shielded(self) -> AbstractContextManager[Any]:
+        """Keep signals back while this rank communicates or writes."""
+        ...
+
+    def patient(self) -> AbstractContextManager[Any]:
+        """Allow any time between two exchanges."""
+        ...
+
+    def raise_if_interrupted(self) -> None:
+        """Raise what a signal that was kept back stands for."""
+        ...
+
+    def ending(self, status: int, report: str = "", /) -> None:
+        """Give this process a few seconds to end by itself; then print the report, and end all."""
+        ...
+
+    def close(self) -> None:
+        """Stop watching."""
+        ...
+
+
+class Unguarded:
+    """One process needs nothing of it: signals interrupt, and it waits for nobody."""
+
+    def shielded(self) -> AbstractContextManager[Any]:
+        """Do nothing."""
+        return nullcontext()
+
+    patient = shielded
+
+    def raise_if_interrupted(self) -> None:
+        """Do nothing."""
+
+    def ending(self, status: int, report: str = "", /) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class Refused(Exception):
+    """What is wrong is for those ranks to hear whose act it was; the run goes on.
+
+    Parameters
+    ----------
+    error : H5FlowError
+    """
+
+    def __init__(self, error: H5FlowError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Channel:
+    """The exchange of acts between the ranks of a run.
+
+    Parameters
+    ----------
+    communicator : Communicator
+
+    Attributes
+    ----------
+    guard : Guard
+    tag : Tag
+        The hook that this rank is in.
+    failure : Failed or None
+        What has ended the run, the same on all ranks.
+    working_path : pathlib.Path or None
+        The file that the ranks write, once there is one.
+    """
+
+    def __init__(self, communicator: Communicator) -> None:
+        self.communicator = communicator
+        self.guard: Guard = Unguarded()
+        self.tag = Tag()
+        self.failure: Failed | None = None
+        self.working_path: Path | None = None
+        self._failed_rank = communicator.rank
+        self._thread = threading.get_ident()
+        self._notes: list[str] = []
+        self._hear: Callable[[int, str], None] = lambda rank, text: None
+
+    def watch(self, guard: Guard) -> None:
+        """Have this rank watched over until `close`."""
+        self.guard = guard
+
+    def close(self) -> None:
+        """Let go of the guard; the last thing a run does."""
+        self.guard.close()
+        self.guard = Unguarded()
+
+    def note(self, text: str) -> None:
+        """Have rank 0 hear this at the end of the hook."""
+        self._notes.append(text)
+
+    def hear_notes(self, hear: Callable[[int, str], None]) -> None:
+        """Have `hear` called with what other ranks note, and who does."""
+        self._hear = hear
+
+    def end_of_hook(self, result: Any, queued: Queued) -> EndOfHook:
+        """Return the act that ends this rank's hook."""
+        notes, self._notes = tuple(self._notes), []
+        return EndOfHook(self.tag, result, queued, notes)
+
+    @property
+    def rank(self) -> int:
+        """The number of this process."""
+        return self.communicator.rank
+
+    @property
+    def size(self) -> int:
+        """The number of ranks."""
+        return self.communicator.size
+
+    def describe(self) -> str:
+        """Return what this rank is doing, in a line."""
+        if self.failure is not None:
+            return f"{self.failure.tag}, after a failure: {self.failure.error}"
+        return str(self.tag)
+
+    def check(self) -> None:
+        """Refuse to go on after a failure.
+
+        Raises
+        ------
+        OtherRankError
+            Another rank has failed.
+        H5FlowError
+            This one has.
+        """
+        if self.failure is None:
+            return
+        if self._failed_rank != self.rank:
+            raise OtherRankError(
+                f"rank {self._failed_rank} has failed: {self.failure.error}",
+                rank=self._failed_rank,
+                status=self.failure.status,
+            )
+        raise H5FlowError(
+            f"an earlier call has failed ({self.failure.error}); nothing more is written"
+        )
+
+    def exchange(self, act: Act) -> list[Act]:
+        """Tell all ranks what this one does, and return what each does, in rank order.
+
+        Raises
+        ------
+        OtherRankError
+            A rank has failed.
+        H5FlowError
+            Ranks are in different hooks.
+        """
+        self.check()
+        if threading.get_ident() != self._thread and self.size > 1:
+            raise H5FlowError(
+                "on several ranks only the thread that runs the workflow can use its data manager",
+                advice="Collect what other threads make, and write it in the hook itself.",
+            )
+        acts = self._exchange(act)
+        for rank, other in enumerate(acts):
+            if isinstance(other, Failed):
+                self._stop(rank, other)
+                self.check()
+        for rank, other in enumerate(acts):
+            if other.tag != act.tag:
+                raise H5FlowError(
+                    f"ranks are in different hooks: rank {self.rank} in {act.tag}, rank {rank} in "
+                    f"{other.tag}"
+                )
+        return acts
+
+    def fail(self, error: BaseException) -> None:
+        """Tell all ranks that an exception escaped here; harmless after a failure.
+
+        Raises
+        ------
+        OtherRankError
+            Another rank failed before, or a lower one at the same time, and reports.
+        """
+        if self.failure is not None:
+            self._leave_to_other(error)
+            return
+        failed = Failed(self.tag, _message_of(error), _trace_of(error), _status_of(error))
+        self._stop(self.rank, failed)
+        # Others may be where no exchange is, in a collective of the user's: they are not waited
+        # for longer than the guard allows.
+        for rank, other in enumerate(self._exchange(failed)):
+            if isinstance(other, Failed):
+                self._stop(rank, other)
+                break
+        self._leave_to_other(error)
+
+    def conclude(
+        self, tag: Tag, work: Callable[[], ResultT] | None, *, fatal: bool = True
+    ) -> ResultT:
+        """Do `work` here, tell all ranks how it went, and return rank 0's result. Collective.
+
+        Parameters
+        ----------
+        work : callable or None
+            None where there is nothing to do on this rank.
+        fatal : bool
+            Whether an `H5FlowError` ends the run; other exceptions always do.
+
+        Raises
+        ------
+        Refused
+            `work` raised an `H5FlowError` somewhere that is not fatal: the same on all ranks.
+        OtherRankError
+            It failed on another rank.
+        """
+        error: BaseException | None = None
+        answer = None
+        if work is not None:
+            try:
+                answer = work()
+            except BaseException as raised:
+                error = raised
+        acts = self.exchange(Outcome(tag, _as_strings(error), answer if self.rank == 0 else None))
+        outcomes = [act for act in acts if isinstance(act, Outcome)]
+        for rank, other in enumerate(outcomes):
+            if other.error is None:
+                continue
+            name, message, advice = other.error
+            if not fatal and name:
+                known = error if isinstance(error, H5FlowError) else None
+                raise Refused(known or _from_strings(name, message, advice))
+            self._stop(rank, Failed(tag, message, _trace_of(error)))
+            if rank == self.rank and error is not None:
+                raise error
+            self.check()
+        return outcomes[0].answer  # type: ignore[no-any-return]
+
+    def together(self, what: str, work: Callable[[], ResultT]) -> ResultT:
+        """Return what `work` returns here; no rank goes on before all have done it. Collective.
+
+        Raises
+        ------
+        OtherRankError
+            It failed on another rank.
+        """
+        done, _ = self._together(what, work, send=False)
+        return done
+
+    def by_first(self, what: str, work: Callable[[], ResultT]) -> ResultT:
+        """Return on all ranks what `work` returns on rank 0, which alone does it. Collective."""
+        done, results = self._together(what, work if self.rank == 0 else lambda: None, send=True)
+        return done if self.rank == 0 else results[0]  # type: ignore[return-value]
+
+    def _together(
+        self, what: str, work: Callable[[], ResultT], *, send: bool
+    ) -> tuple[ResultT, list[Any]]:
+        self.check()
+        self.tag = Tag(hook=what)
+        try:
+            self.guard.raise_if_interrupted()
+            done = work()
+        except BaseException as error:
+            self.fail(error)
+            raise
+        acts = self.exchange(self.end_of_hook(done if send else None, Queued()))
+        self.tag = Tag()
+        return done, [act.result for act in acts if isinstance(act, EndOfHook)]
+
+    def _exchange(self, act: Act) -> list[Act]:
+        try:
+            message = encode(act) if self.size > 1 else b""
+        except Exception as error:
+            # The others wait for this rank: it has to come with something.
+            self._exchange(Failed(act.tag, f"{describe_error(error)}, sending {act}", ""))
+            raise
+        with self.guard.shielded():
+            messages = self.communicator.exchange(message)
+        acts = [
+            act if rank == self.rank else decode(message) for rank, message in enumerate(messages)
+        ]
+        for rank, other in enumerate(acts):
+            if isinstance(other, EndOfHook):
+                for text in other.notes:
+                    self._hear(rank, text)
+        return acts
+
+    def _leave_to_other(self, error: BaseException) -> None:
+        if self._failed_rank != self.rank and not isinstance(error, OtherRankError):
+            try:
+                self.check()
+            except OtherRankError as other:
+                raise other from error
+
+    def _stop(self, rank: int, failed: Failed) -> None:
+        self.failure, self._failed_rank = failed, rank
+        own = rank == self.rank
+        self.guard.ending(failed.status, f"{failed.traceback}h5flow: {failed.error}" if own else "")
+
+
+def _trace_of(error: BaseException | None) -> str:
+    if error is None:
+        return ""
+    return "".join(traceback.format_exception(type(error), error, error.__traceback__))
+
+
+def _as_strings(error: BaseException | None) -> tuple[str, str, str] | None:
+    if error is None:
+        return None
+    if isinstance(error, H5FlowError):
+        return type(error).__name__, error.message, error.advice or ""
+    return "", describe_error(error), ""
+
+
+def _from_strings(name: str, message: str, advice: str) -> H5FlowError:
+    kind: type[H5FlowError] = getattr(errors, name, H5FlowError)
+    return kind(message, advice=advice or None)
+
+
+def _message_of(error: BaseException) -> str:
+    return error.message if isinstance(error, H5FlowError) else describe_error(error)
+
+
+def _status_of(error: BaseException) -> int:
+    if isinstance(error, H5FlowError):
+        return error.exit_status
+    return getattr(error, "exit_status", 130) if isinstance(error, KeyboardInterrupt) else 1
+
+
+def describe_error(error: BaseException) -> str:
+    """Return an exception in a line."""
+    if isinstance(error, SystemExit):
+        return f"it called sys.exit({'' if error.code is None else error.code})"
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
