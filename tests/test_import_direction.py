@@ -39,7 +39,7 @@ ALLOWED = {
     "modules": {"core", "storage", "io"},
     "observe": set(),
     "testing": {"data", "references", "storage", "comm", "backends"},
-    "cli": {"core", "observe", "config"},
+    "cli": {"core", "observe", "config", "comm"},
 }
 HEAVY = {"rich", "mpi4py", "cupy", "matplotlib", "hdf5plugin", "hypothesis", "importlib.metadata"}
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Literal
 
-from h5flow.cli.arguments import Command, parse
+from h5flow.cli.arguments import Command, parse, without_ranks
 from h5flow.cli.messages import flush_stdout, log_shown, prepare_streams, say, warnings_shown
 from h5flow.cli.options import USAGE
 from h5flow.cli.report import paragraph, report_on
 from h5flow.cli.signals import interruptible
-from h5flow.errors import UsageError
+from h5flow.comm.choose import launched_rank
+from h5flow.errors import OtherRankError, UsageError
 from h5flow.observe.watch import Watch
 
 __all__ = ["main"]
@@ -35,16 +37,34 @@ def _status_of(words: Sequence[str]) -> int:
     if not words:
         say(f"usage: {USAGE}\n\n'h5flow --help' says more.")
         return UsageError.exit_status
+    if list(words) == ["doctor"]:
+        from h5flow.cli.doctor import run_doctor
+
+        return run_doctor(sys.stdout)
     try:
         command = parse(words)
     except UsageError as error:
-        say(paragraph(error))
+        # every rank reads the same words, and one answer is enough
+        if launched_rank() == 0:
+            say(paragraph(error))
         return error.exit_status
     except (SystemExit, BrokenPipeError):
         # the help or the version stand on stdout, or nobody reads them any more
         return 0
+    if command.ranks != 1:
+        return _launch(command.ranks, words)
     with interruptible():
         return _run(command)
+
+
+def _launch(ranks: int | Literal["auto"], words: Sequence[str]) -> int:
+    from h5flow.comm.launch import launch
+
+    try:
+        return launch(ranks, without_ranks(words))
+    except UsageError as error:
+        say(paragraph(error))
+        return error.exit_status
 
 
 def _run(command: Command) -> int:
@@ -52,13 +72,18 @@ def _run(command: Command) -> int:
     try:
         with log_shown(command.verbose), warnings_shown(), watch:
             # numpy and h5py come with it, and take their time
+            from h5flow.core.ranks import expect_end
             from h5flow.core.runner import execute
 
             execute(command.request, watch)
             watch.summarize()
+    except OtherRankError as error:
+        expect_end(error.exit_status)
+        return error.exit_status
     except (Exception, KeyboardInterrupt, SystemExit) as error:
         report = report_on(error, state=_state(command, watch), verbose=command.verbose)
         say(report.text)
+        expect_end(report.status)
         return report.status
     return 0
 

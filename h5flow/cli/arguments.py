@@ -11,16 +11,17 @@ import argparse
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from h5flow import __version__
 from h5flow.cli.options import SEE_HELP, Parser, make_parser, option_names
 from h5flow.core.request import RunRequest
 from h5flow.errors import UsageError, did_you_mean
 
-__all__ = ["Command", "parse"]
+__all__ = ["Command", "parse", "without_ranks"]
 
-LATER_COMMANDS = ("check", "inspect", "new", "doctor")
-LATER_OPTIONS = ("--resume", "--checkpoint-every", "--stall-timeout")
+LATER_COMMANDS = ("check", "inspect", "new")
+LATER_OPTIONS = ("--resume", "--checkpoint-every")
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,14 @@ class Command:
         0 to 2.
     quiet : bool
         Neither progress nor a summary are shown.
+    ranks : int or "auto"
+        Processes to start; 1 runs in this one.
     """
 
     request: RunRequest
     verbose: int = 0
     quiet: bool = False
+    ranks: int | Literal["auto"] = 1
 
 
 def parse(words: Sequence[str], environ: Mapping[str, str] = os.environ) -> Command:
@@ -78,8 +82,31 @@ def parse(words: Sequence[str], environ: Mapping[str, str] = os.environ) -> Comm
         comm=_comm(found, environ),
         chunk_size=found.chunk_size,
         input_data=found.input_data,
+        stall_timeout=found.stall_timeout,
     )
-    return Command(request, verbose=min(found.verbose, 2), quiet=found.quiet)
+    ranks = _number_of_ranks(found, request.comm)
+    return Command(request, verbose=min(found.verbose, 2), quiet=found.quiet, ranks=ranks)
+
+
+def without_ranks(words: Sequence[str]) -> list[str]:
+    """Return the words of a command line for each of the processes that ``--ranks`` starts."""
+    kept, skip = [], False
+    for word in words:
+        if not skip and word != "--ranks" and not word.startswith("--ranks="):
+            kept.append(word)
+        skip = word == "--ranks" and not skip
+    return kept
+
+
+def _number_of_ranks(found: argparse.Namespace, comm: str) -> int | Literal["auto"]:
+    ranks: int | Literal["auto"] = 1 if found.ranks is None else found.ranks
+    if ranks != 1 and comm == "serial":
+        raise UsageError(
+            "--ranks starts several processes that make one output, and --comm serial (or "
+            "H5FLOW_NOMPI=1) keeps them apart",
+            advice="Leave one of the two out.",
+        )
+    return ranks
 
 
 def _comm(found: argparse.Namespace, environ: Mapping[str, str]) -> str:
@@ -125,6 +152,8 @@ def _configs(found: argparse.Namespace, in_run: bool) -> tuple[str, ...]:
 def _stray(word: str) -> UsageError:
     if word in LATER_COMMANDS:
         return UsageError(f"h5flow {__version__} does not have the command '{word}' yet")
+    if word == "doctor":
+        return UsageError("'doctor' stands alone: h5flow doctor")
     if word == "run":
         return UsageError("'run' comes first: h5flow run [OPTIONS] CONFIG ...")
     if word.endswith((".yaml", ".yml")):
@@ -133,5 +162,5 @@ def _stray(word: str) -> UsageError:
             advice=f"To run this workflow file: h5flow run {word}, or -c {word}.",
         )
     return UsageError(
-        f"h5flow has no command '{word}'{did_you_mean(word, ['run'])}", advice=SEE_HELP
+        f"h5flow has no command '{word}'{did_you_mean(word, ['run', 'doctor'])}", advice=SEE_HELP
     )

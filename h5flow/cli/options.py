@@ -12,7 +12,8 @@ __all__ = ["SEE_HELP", "USAGE", "Parser", "make_parser", "option_names"]
 
 USAGE = """\
 h5flow run [OPTIONS] CONFIG [CONFIG ...]
-       h5flow [OPTIONS] -o OUT.h5 -c CONFIG [CONFIG ...]"""
+       h5flow [OPTIONS] -o OUT.h5 -c CONFIG [CONFIG ...]
+       h5flow doctor"""
 
 EXIT_STATUSES = """\
 The first form is strict, the second, older one lenient: see --strict and --lenient.
@@ -157,12 +158,30 @@ def _add_how(parser: Parser) -> None:
         default="auto",
         help="array library of the stages: auto, numpy ...",
     )
+    how.add_argument(
+        "--ranks",
+        metavar="N|auto",
+        type=_ranks,
+        help="start mpiexec with so many processes; auto: as many as there are cores",
+    )
     where = how.add_mutually_exclusive_group()
-    where.add_argument("--comm", metavar="NAME", help="communicator: auto, serial ...")
+    where.add_argument(
+        "--comm",
+        metavar="NAME",
+        help="communicator: auto (MPI where a launcher has started this), serial, mpi ...",
+    )
     where.add_argument(
         "--nompi",
         action="store_true",
         help="--comm serial; also: H5FLOW_NOMPI=1 in the environment",
+    )
+    how.add_argument(
+        "--stall-timeout",
+        metavar="SECONDS",
+        type=_seconds,
+        default=600.0,
+        help="on several ranks: stop all, and say where each one is, when so long none has "
+        "gone on (default 600; 0: never)",
     )
     how.add_argument(
         "--chunk-size", metavar="ROWS|auto", type=_chunk_size, help="rows of the source in a chunk"
@@ -212,6 +231,30 @@ def _chunk_size(text: str) -> int | Literal["auto"]:
             f"'{text}' is neither a positive number of rows nor 'auto'"
         )
     return rows
+
+
+def _ranks(text: str) -> int | Literal["auto"]:
+    if text == "auto":
+        return "auto"
+    try:
+        ranks = int(text)
+    except ValueError:
+        ranks = 0
+    if ranks < 1:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is neither a positive number of processes nor 'auto'"
+        )
+    return ranks
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of seconds, 0 or more")
+    return seconds
 
 
 def option_names(parser: Parser) -> list[str]:

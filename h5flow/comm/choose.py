@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     #: Whether the run is on MPI: what was chosen last, or before that what `auto` would choose.
     H5FLOW_MPI: bool
 
-__all__ = ["H5FLOW_MPI", "Launcher", "choose_communicator", "communicators", "find_launcher"]
+__all__ = [
+    "H5FLOW_MPI",
+    "Launcher",
+    "choose_communicator",
+    "chosen_communicator",
+    "communicators",
+    "find_launcher",
+    "launched_rank",
+]
 
 communicators: Registry[Callable[[], Communicator]] = Registry(
     "communicator",
@@ -32,6 +40,8 @@ SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "PMIX_SIZE", "MPI_LOCALNRANKS")
 # Slurm's srun; not sbatch, whose script is one process whatever SLURM_NTASKS says. Looked at last:
 # launchers inside a job start their own helpers by srun.
 SLURM_SIZE = "SLURM_STEP_NUM_TASKS"
+# The number of this process among them.
+RANKS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "MPI_LOCALRANKID", "SLURM_PROCID")
 UNCOUNTED = "PMIX_RANK"  # of a launcher that does not say how many there are
 
 
@@ -66,6 +76,15 @@ def find_launcher(environment: Mapping[str, str] | None = None) -> Launcher | No
     return Launcher(None) if UNCOUNTED in environment else None
 
 
+def launched_rank(environment: Mapping[str, str] | None = None) -> int:
+    """Return the number that a launcher gave this process, 0 without one."""
+    environment = os.environ if environment is None else environment
+    if find_launcher(environment) is None:
+        return 0
+    found = [environment[name] for name in RANKS if environment.get(name, "").isdigit()]
+    return int(found[0]) if found else 0
+
+
 def choose_communicator(name: str = "auto") -> Communicator:
     """Return the communicator called `name`; ``"auto"`` follows the launcher. Collective.
 
@@ -77,6 +96,11 @@ def choose_communicator(name: str = "auto") -> Communicator:
     """
     global _chosen  # noqa: PLW0603 - a process has one group of ranks
     _chosen = _automatic() if name == "auto" else _named(name)
+    return _chosen
+
+
+def chosen_communicator() -> Communicator | None:
+    """Return what was chosen last, None before that."""
     return _chosen
 
 

@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from h5flow.comm import Communicator, choose_communicator
+from h5flow.comm.choose import chosen_communicator
 from h5flow.data.data_manager import H5FlowDataManager
 from h5flow.errors import H5FlowWarning, UsageError
 from h5flow.transaction.channel import Channel
 
-__all__ = ["one_voice", "open_channel"]
+__all__ = ["expect_end", "one_voice", "open_channel"]
 
 
 def open_channel(communicator: str | Communicator, stall_seconds: float) -> Channel:
@@ -42,6 +43,19 @@ def open_channel(communicator: str | Communicator, stall_seconds: float) -> Chan
 
         channel.watch(Vigil(chosen, stall_seconds, channel.describe, lambda: channel.working_path))
     return channel
+
+
+def expect_end(status: int) -> None:
+    """Stop all ranks if this process, whose run has failed, does not end in a few seconds.
+
+    Threads of the user's, or what is registered with `atexit`, may never end, and the other ranks
+    wait for this one when they end.
+    """
+    from h5flow.comm.vigil import stop_unless_ended
+
+    communicator = chosen_communicator()
+    if communicator is not None and communicator.size > 1 and communicator.are_processes:
+        stop_unless_ended(communicator, status)
 
 
 @contextmanager

@@ -319,14 +319,15 @@ class Channel:
 
     def _stop(self, rank: int, failed: Failed) -> None:
         self.failure, self._failed_rank = failed, rank
-        own = rank == self.rank
-        self.guard.ending(failed.status, f"{failed.traceback}h5flow: {failed.error}" if own else "")
+        report = f"{failed.traceback}h5flow: error: {failed.error}" if rank == self.rank else ""
+        self.guard.ending(failed.status, report)
 
 
 def _trace_of(error: BaseException | None) -> str:
     if error is None:
         return ""
-    return "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    origin = error.__cause__ or error  # what a user's class raised
+    return "".join(traceback.format_exception(type(origin), origin, origin.__traceback__))
 
 
 def _as_strings(error: BaseException | None) -> tuple[str, str, str] | None:

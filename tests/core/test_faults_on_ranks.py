@@ -42,6 +42,12 @@ def fault(part, hook, rank, iteration=0):
         time.sleep(60)
     if how == "sleep":
         time.sleep(60)
+    if how == "receive":
+        from mpi4py import MPI
+
+        MPI.COMM_WORLD.recv(source=(rank + 1) % MPI.COMM_WORLD.size)
+    if how == "unlike":
+        return "unlike"
     if how == "swallow":
         return "swallow"
 
@@ -96,7 +102,13 @@ class Copy(H5FlowStage):
 
     def run(self, source_name, source_slice, cache):
         self.iteration += 1
-        fault("stage", "run", self.rank, self.iteration - 1)
+        found = fault("stage", "run", self.rank, self.iteration - 1)
+        if FAULT["how"] == "unlike":
+            self.comm.barrier() if found else self.comm.allgather(1)
+        if FAULT["how"] == "left out" and self.rank not in FAULT["ranks"]:
+            self.comm.reduce(1)
+        if FAULT["how"] == "no pickle":
+            self.comm.bcast(lambda: None if self.rank in FAULT["ranks"] else None)
         if FAULT["how"] == "swallow" and self.rank in FAULT["ranks"]:
             raise ValueError("a mistake of the user")
         try:
@@ -194,7 +206,7 @@ def test_an_exception_in_any_hook_ends_all_ranks(folder: Path, part: str, hook: 
 def test_sys_exit_is_a_failure(folder: Path, part: str, hook: str):
     done = run_with(folder, part=part, hook=hook, how="exit", ranks=[2])
     assert done.returncode in {1, 2}
-    check_one_error(done, "sys.exit")
+    check_one_error(done, "SystemExit" if part == "module" else "sys.exit(0)")
     check_nothing_is_published(folder)
 
 
@@ -261,6 +273,43 @@ def test_a_stage_that_never_returns_is_stopped(folder: Path, rank: int):
     assert time.monotonic() - begin < 20
     assert done.returncode == 1
     check_one_error(done, f"rank {rank}", "time.sleep(60)", "'copy'", "chunk 1")
+    check_nothing_is_published(folder, killed=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_rank_that_waits_in_mpi_itself_is_interrupted(folder: Path, number: int):
+    ranks = start_with(folder, part="stage", hook="run", how="receive", ranks=[1])
+    ranks.wait_for("fault on rank 1")
+    time.sleep(0.5)
+    begin = time.monotonic()
+    os.kill(ranks.process.pid, number)
+    done = ranks.wait(timeout=20)
+    assert time.monotonic() - begin < 10
+    assert done.returncode != 0
+    check_nothing_is_published(folder, killed=True)
+
+
+def test_different_collectives_are_one_error_that_names_both(folder: Path):
+    done = run_with(folder, part="stage", hook="run", how="unlike", ranks=[1])
+    assert done.returncode == 1
+    check_one_error(done, "rank 0 waits in comm.allgather() and rank 1 in comm.barrier()")
+    check_nothing_is_published(folder)
+
+
+def test_a_collective_that_a_rank_leaves_out_is_one_error(folder: Path):
+    done = run_with(folder, how="left out", ranks=[0])
+    assert done.returncode == 1
+    check_one_error(done, "rank 1 waits in comm.reduce()", "rank 0 has ended this hook")
+    check_nothing_is_published(folder)
+
+
+def test_a_root_that_cannot_send_ends_those_who_wait_for_it(folder: Path):
+    begin = time.monotonic()
+    done = run_with(folder, how="no pickle", ranks=[0])
+    assert time.monotonic() - begin < 15
+    assert done.returncode == 1
+    assert done.stderr.count("h5flow: error: ") == 1
+    assert "Can't pickle local object" in done.stderr
     check_nothing_is_published(folder, killed=True)
 
 
