@@ -70,7 +70,7 @@ class SingleProcessStorage:
     @property
     def file(self) -> h5py.File:
         """The open file, with everything in it that was applied."""
-        self.share()
+        self._flush_tables()
         return self._file
 
     def describe(self, path: str, /) -> TableDescription | None:
@@ -125,7 +125,7 @@ class SingleProcessStorage:
         Of a group that holds other objects the metadata are removed, of a link what it leads to
         is left as it is. Harmless where nothing is.
         """
-        self.share()
+        self._flush_tables()
         self._tables = {}
         self._linked = {}
         link = self._file.get(path, getlink=True)
@@ -144,17 +144,14 @@ class SingleProcessStorage:
 
     def share(self, paths: Collection[str] | None = None, /) -> None:
         """Give HDF5 the rows that wait in memory: of these tables, of all with None."""
-        with full_disk_named(self.path):
-            for path, table in self._tables.items():
-                if self.writable and (paths is None or path in paths):
-                    table.flush()
+        self._flush_tables(paths)
 
     def refresh(self) -> None:
         """See what was shared: one process sees it anyway."""
 
     def flush(self) -> None:
         """Write everything that was applied to the file."""
-        self.share()
+        self._flush_tables()
         if self.writable:
             with full_disk_named(self.path):
                 self._file.flush()
@@ -164,7 +161,7 @@ class SingleProcessStorage:
         """Flush and close the file; harmless where it is closed."""
         try:
             if self._file:
-                self.share()
+                self._flush_tables()
         finally:
             self._forget()
             self._file.close()
@@ -179,6 +176,12 @@ class SingleProcessStorage:
         self._linked = {}
         for linked_file in self._linked_files.values():
             linked_file.close()
+
+    def _flush_tables(self, paths: Collection[str] | None = None) -> None:
+        with full_disk_named(self.path):
+            for path, table in self._tables.items():
+                if self.writable and (paths is None or path in paths):
+                    table.flush()
 
     def _find(self, path: str) -> Table | None:
         table = self._tables.get(path)

@@ -41,11 +41,6 @@ class Writer(SingleProcessStorage):
         self.is_live = True
         self._lasting = LastingDatasets()
 
-    @property
-    def file(self) -> h5py.File:
-        """The open file, with everything in it that was applied."""
-        return super().file
-
     def apply(self, batch: Batch, /) -> None:
         """Take a batch."""
         self._leave_sharing(for_objects=bool(batch.creates or batch.attributes))
@@ -64,7 +59,7 @@ class Writer(SingleProcessStorage):
             if not self._file.swmr_mode:
                 self._reopen(_LIVE if self.is_live else _CLOSED)
             else:
-                super().share(paths)
+                self._flush_tables(paths)
                 self._file.flush()
                 self._room.flushed()
 
@@ -87,7 +82,7 @@ class Writer(SingleProcessStorage):
             self._reopen(_ORDINARY)
 
     def _reopen(self, mode: str) -> None:
-        super().share()
+        self._flush_tables()
         self._tables = {}
         self._file.close()
         self._open(mode)
