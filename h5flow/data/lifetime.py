@@ -100,14 +100,19 @@ class FileLifetime:
 
 def _close(tables: LinkedTables, writable: bool) -> None:
     rendezvous = tables.rendezvous
+    storage = rendezvous.storage
+    # After a failure nothing knows what is in the file; the error was raised already.
+    if not writable or rendezvous.failed:
+        storage.close()
+        return
     try:
-        # After a failure nothing knows what is in the file; the error was raised already.
-        if writable and not rendezvous.failed:
-            rendezvous.end()
-            tables.settle()
-            rendezvous.end()
-    finally:
-        rendezvous.storage.close()
+        rendezvous.end()
+        tables.settle()
+    except BaseException:
+        storage.close()
+        raise
+    # No rank opens the file again before the one that writes has closed it.
+    rendezvous.channel.together("closing the file", storage.close)
 
 
 def _give_up(tables: LinkedTables, writable: bool) -> None:

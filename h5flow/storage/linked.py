@@ -9,9 +9,8 @@ import h5py
 from h5flow.errors import FileFormatError
 from h5flow.io.links import linked_target
 from h5flow.io.open_file import open_file
-from h5flow.storage.paths import is_at_or_below
 
-__all__ = ["LinkedDatasets"]
+__all__ = ["LinkedDatasets", "is_at_or_below"]
 
 
 class LinkedDatasets:
@@ -73,3 +72,8 @@ class LinkedDatasets:
                     advice=error.advice,
                 ) from error
         return self._files[source]
+
+
+def is_at_or_below(path: str, place: str) -> bool:
+    """Return whether `path` is `place`, or something in it."""
+    return f"{path}/".startswith(f"{place.rstrip('/')}/")

@@ -19,6 +19,7 @@ import json, os, signal, sys, time
 import numpy as np
 
 from h5flow import H5FLOW_MPI, H5FlowGenerator, H5FlowResource, H5FlowStage
+from h5flow.comm.choose import launched_rank
 
 assert H5FLOW_MPI
 FAULT = json.loads(os.environ["FAULT"])
@@ -52,7 +53,7 @@ def fault(part, hook, rank, iteration=0):
         return "swallow"
 
 
-fault("module", "import", int(os.environ["PMI_RANK"]))
+fault("module", "import", launched_rank())
 
 
 class Geometry(H5FlowResource):

@@ -317,8 +317,9 @@ def test_a_missing_input_is_said_once(folder: Path):
 def test_without_mpi_each_process_is_a_run_of_its_own(folder: Path):
     done = run_ranks(
         2,
-        "import os, sys; from h5flow import H5FLOW_MPI, run; assert not H5FLOW_MPI; "
-        "run('workflow.yaml', f'out{os.environ[\"PMI_RANK\"]}.h5', nompi=True); "
+        "import sys; from h5flow import H5FLOW_MPI, run; assert not H5FLOW_MPI; "
+        "from h5flow.comm.choose import launched_rank; "
+        "run('workflow.yaml', f'out{launched_rank()}.h5', nompi=True); "
         "assert 'mpi4py' not in sys.modules",
         environment={"H5FLOW_NOMPI": "1"},
         folder=folder,
