@@ -10,7 +10,7 @@ from h5flow.errors import FileFormatError
 from h5flow.io.links import linked_target
 from h5flow.io.open_file import open_file
 
-__all__ = ["LinkedDatasets", "is_at_or_below"]
+__all__ = ["LinkedDatasets"]
 
 
 class LinkedDatasets:
@@ -52,7 +52,7 @@ class LinkedDatasets:
     def forget(self, path: str) -> None:
         """Look for what is at or below `path` anew."""
         for known in list(self._found):
-            if is_at_or_below(known, path):
+            if _is_at_or_below(known, path):
                 del self._found[known]
 
     def close(self) -> None:
@@ -74,6 +74,6 @@ class LinkedDatasets:
         return self._files[source]
 
 
-def is_at_or_below(path: str, place: str) -> bool:
+def _is_at_or_below(path: str, place: str) -> bool:
     """Return whether `path` is `place`, or something in it."""
     return f"{path}/".startswith(f"{place.rstrip('/')}/")

@@ -16,11 +16,11 @@ from h5flow.errors import DataError, FileFormatError, NoSuchDatasetError
 from h5flow.io.abandon import abandon
 from h5flow.io.chunks import rows_per_hdf5_chunk
 from h5flow.io.filters import filter_arguments
-from h5flow.io.links import linked_target
 from h5flow.io.lookup import object_at
 from h5flow.io.open_file import open_file
 from h5flow.io.space import Room, full_disk_named
 from h5flow.references.regions import merge, touched_rows
+from h5flow.storage.linked import LinkedDatasets
 from h5flow.storage.protocol import Batch, CreateTable, Link, SetAttributes, TableDescription
 from h5flow.storage.table import Table
 
@@ -64,8 +64,7 @@ class SingleProcessStorage:
             self._file = open_file(path, "r", **options)
         self._room = Room(self._file, path)
         self._tables: dict[str, Table] = {}
-        self._linked_files: dict[Path, h5py.File] = {}
-        self._linked: dict[str, h5py.Dataset] = {}
+        self._linked = LinkedDatasets(path)
 
     @property
     def file(self) -> h5py.File:
@@ -127,7 +126,7 @@ class SingleProcessStorage:
         """
         self._flush_tables()
         self._tables = {}
-        self._linked = {}
+        self._linked.forget(path)
         link = self._file.get(path, getlink=True)
         if link is None:
             return
@@ -173,9 +172,7 @@ class SingleProcessStorage:
 
     def _forget(self) -> None:
         self._tables = {}
-        self._linked = {}
-        for linked_file in self._linked_files.values():
-            linked_file.close()
+        self._linked.close()
 
     def _flush_tables(self, paths: Collection[str] | None = None) -> None:
         with full_disk_named(self.path):
@@ -206,28 +203,7 @@ class SingleProcessStorage:
         return table
 
     def _linked_dataset(self, path: str) -> h5py.Dataset | None:
-        """Return a dataset behind an external link, through a read-only handle of its own."""
-        if path in self._linked:
-            return self._linked[path]
-        if path in self._tables:
-            return None
-        target = linked_target(self._file, path)
-        if target is None:
-            return None
-        source, inner = target
-        if source not in self._linked_files:
-            try:
-                self._linked_files[source] = open_file(source, "r")
-            except FileFormatError as error:
-                raise FileFormatError(
-                    f"{path} in {self.path} is a link to another file: {error.message}",
-                    advice=error.advice,
-                ) from error
-        dataset = self._linked_files[source].get(inner)
-        if not isinstance(dataset, h5py.Dataset):
-            return None
-        self._linked[path] = dataset
-        return dataset
+        return None if path in self._tables else self._linked.find(self._file, path)
 
     def _check_free(self, path: str) -> None:
         parts = path.strip("/").split("/")
