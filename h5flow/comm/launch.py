@@ -1,276 +1,128 @@
-"""Starting ranks on this machine with the ``mpiexec`` that belongs to the mpi4py in use."""
+"""Ranks that the command starts by itself: ``h5flow run --ranks N``."""
 
 from __future__ import annotations
 
-import contextlib
-import math
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from types import FrameType
 from typing import Literal
 
 from h5flow.comm.choose import find_launcher
+from h5flow.comm.cores import physical_cores
+from h5flow.comm.job import Job
+from h5flow.comm.library import find_library, find_mpiexec
 from h5flow.errors import UsageError
 
-__all__ = ["find_mpiexec", "launch", "mpi_library", "physical_cores"]
+__all__ = ["job_environment", "launch", "physical_cores", "status_of_job"]
 
-PROBE_SECONDS = 20.0
-# Ranks end by themselves within six seconds of a signal; see `h5flow.comm.vigil`.
-GRACE_SECONDS = 8.0
-# What a run can end with by itself.
-KNOWN_STATUSES = frozenset({0, 1, 2, 3, 75, 130, 143})
-STATUS_OF_SIGNAL = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 143}
-# Words by which a library, and a launcher, say whose they are.
-FAMILIES = {
-    "mpich": ("mpich", "hydra", "intel(r) mpi", "mvapich"),
-    "openmpi": ("open mpi", "openmpi", "openrte", "prte", "prrte"),
+# What h5flow exits with: as in the command's help, and 75 for a run that stopped in time.
+STATUSES = (0, 1, 2, 3, 75, 130, 143)
+OPEN_MPI = "Open MPI"
+MORE_THAN_CORES = {
+    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",  # from Open MPI 5 on
+    "OMPI_MCA_rmaps_base_oversubscribe": "1",
 }
-PROBE = """
-import mpi4py
-mpi4py.rc.initialize = False
-from mpi4py import MPI
-print(MPI.Get_library_version())
-"""
-INSTALL = (
-    "pip install 'h5flow[mpi]' brings both; on a cluster, load the site's MPI and install mpi4py "
-    "with it: pip install --no-binary=mpi4py mpi4py."
-)
-# The parent may be killed: mpiexec, and with it all ranks, then ends as well.
-DIE_WITH_PARENT = """
-import ctypes, os, signal, sys
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-if os.getppid() != int(sys.argv[1]):
-    sys.exit(1)
-os.execv(sys.argv[2], sys.argv[2:])
-"""
+AS_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 
 
 def launch(
     ranks: int | Literal["auto"],
     words: Sequence[str],
-    program: Sequence[str] = ("-m", "h5flow"),
+    *,
+    program: Sequence[str] | None = None,
 ) -> int:
-    """Run a program of Python on several ranks; return its exit status.
+    """Run the command on several ranks, and return the exit status.
 
-    SIGINT, SIGTERM and SIGHUP are passed on. What has not ended eight seconds after a signal, or
-    at a second Ctrl-C, is killed.
+    ``mpiexec`` is the one of mpi4py's MPI library. Ranks get this process's working directory and
+    environment, no standard input, and the signals that tell this process to end; they end with
+    it, however it ends.
 
     Parameters
     ----------
     ranks : int or "auto"
-        ``"auto"`` takes as many as there are physical cores.
+        How many; ``"auto"``: as many as there are physical cores for this process.
     words : sequence of str
-        Arguments of the program.
-    program : sequence of str
-        Arguments of the interpreter that name the program.
+        The command line of each rank, after the program's name.
+    program : sequence of str, optional
+        What each rank runs; h5flow in this interpreter by default.
 
     Raises
     ------
     UsageError
-        A launcher has started this process already, or there is no MPI to start ranks with.
+        MPI or its ``mpiexec`` is missing, or a launcher has started this process.
     """
-    launcher = find_launcher()
-    if launcher is not None and not launcher.is_shell and launcher.ranks != 1:
-        raise UsageError(
-            f"a launcher has started {launcher.ranks or 'several'} processes already, each of "
-            "which would start more",
-            advice="Leave --ranks out.",
-        )
-    count = physical_cores() if ranks == "auto" else ranks
-    library = mpi_library()
-    mpiexec = find_mpiexec(library)
-    if mpiexec is None:
-        name = library.partition("\n")[0].partition(",")[0].strip()
-        raise UsageError(
-            f"mpi4py uses {name}, and there is no mpiexec of that library", advice=INSTALL
-        )
-    command = [mpiexec, "-n", str(count), sys.executable]
-    command += [*subprocess._args_from_interpreter_flags(), *program, *words]  # type: ignore[attr-defined]
-    return _Parent(command, _environment(library, count)).wait()
+    _refuse_ranks_of_ranks()
+    try:
+        library = find_library()
+        mpiexec = find_mpiexec(library)
+    except KeyboardInterrupt:
+        return 130
+    cores = physical_cores()
+    count = cores if ranks == "auto" else ranks
+    is_open_mpi = library.family == OPEN_MPI
+    added = job_environment(count, cores) if is_open_mpi else {}
+    job = Job(
+        [mpiexec, "-n", str(count), *(_h5flow() if program is None else program), *words],
+        {**added, **os.environ},
+        signals_ranks=is_open_mpi,
+    )
+    status, message = status_of_job(job.wait(), job.passed_on, killed=job.killed)
+    if message:
+        print(message, file=sys.stderr, flush=True)
+    return status
 
 
-def physical_cores(
-    cpus: Path = Path("/sys/devices/system/cpu"), limit: Path = Path("/sys/fs/cgroup/cpu.max")
-) -> int:
-    """Return the number of cores that this process may use, each counted once.
+def status_of_job(status: int, passed_on: int | None, *, killed: bool = False) -> tuple[int, str]:
+    """Return what to exit with after ``mpiexec``, and what to say.
 
     Parameters
     ----------
-    cpus, limit : pathlib.Path
-        Where Linux says which threads share a core, and how much time a container has.
+    status : int
+        That of ``mpiexec``; negative where a signal has ended it.
+    passed_on : int or None
+        The signal that was passed on to it.
+    killed : bool
+        It was killed because it did not end.
     """
-    usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
-    if usable is None:
-        return os.cpu_count() or 1
-    cores = set()
-    for cpu in usable:
-        topology = cpus / f"cpu{cpu}" / "topology"
-        try:
-            package = (topology / "physical_package_id").read_text().strip()
-            cores.add((package, (topology / "core_id").read_text().strip()))
-        except OSError:
-            cores.add((f"cpu{cpu}", ""))
-    return max(1, min(len(cores), _quota(limit, len(cores))))
+    if killed and passed_on is not None:
+        return 128 + passed_on, f"h5flow: {_name(passed_on)}; all ranks were killed"
+    if status in STATUSES:
+        return status, ""
+    if passed_on is not None:
+        return 128 + passed_on, ""
+    return 1, (
+        f"h5flow: error: a rank was killed (mpiexec ended with status {status}); "
+        "nothing was published"
+    )
 
 
-def mpi_library(seconds: float = PROBE_SECONDS) -> str:
-    """Return what mpi4py's MPI library says of itself.
-
-    A process of its own asks, for a broken library may end or hang it.
-
-    Raises
-    ------
-    UsageError
-        mpi4py is not installed, or finds no library.
-    """
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", PROBE],
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-    except subprocess.TimeoutExpired:
-        why = f"it does not answer within {seconds:.0f} s"
-    else:
-        if done.returncode == 0 and done.stdout.strip():
-            return done.stdout.strip()
-        lines = done.stderr.strip().splitlines()
-        why = lines[-1] if lines else f"it ended with status {done.returncode}"
-    raise UsageError(f"no ranks can be started, for mpi4py cannot be used: {why}", advice=INSTALL)
-
-
-def find_mpiexec(library: str, path: str | None = None) -> str | None:
-    """Return the launcher of a library: the one beside the interpreter, or the first on PATH.
-
-    Parameters
-    ----------
-    library : str
-        What the library says of itself.
-    path : str, optional
-        Folders to look in, in place of those.
-    """
-    wanted = _family(library)
-    if path is None:
-        beside = os.path.dirname(sys.executable)
-        path = os.pathsep.join([beside, os.environ.get("PATH", os.defpath)])
-    for folder in path.split(os.pathsep):
-        for name in ("mpiexec", "mpirun"):
-            found = shutil.which(name, path=folder)
-            if found is not None and wanted is not None and _family(_version(found)) == wanted:
-                return found
-    return None
-
-
-def _family(text: str) -> str | None:
-    lower = text.lower()
-    for family, words in FAMILIES.items():
-        if any(word in lower for word in words):
-            return family
-    return None
-
-
-def _version(mpiexec: str) -> str:
-    try:
-        done = subprocess.run(
-            [mpiexec, "--version"],
-            capture_output=True,
-            text=True,
-            timeout=PROBE_SECONDS,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout + done.stderr
-
-
-def _environment(library: str, count: int) -> dict[str, str]:
-    environment = dict(os.environ)
-    if _family(library) == "openmpi":
-        if count > physical_cores():
-            environment.setdefault("PRTE_MCA_rmaps_default_mapping_policy", ":oversubscribe")
-            environment.setdefault("OMPI_MCA_rmaps_base_oversubscribe", "1")
-        if os.geteuid() == 0:
-            # In a container root is the only user, and whoever runs h5flow there knows.
-            environment.setdefault("OMPI_ALLOW_RUN_AS_ROOT", "1")
-            environment.setdefault("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1")
+def job_environment(ranks: int, cores: int) -> Mapping[str, str]:
+    """Return what Open MPI is told: more ranks than cores are meant, and so is the user root."""
+    environment: dict[str, str] = {}
+    if ranks > cores:
+        environment |= MORE_THAN_CORES
+    if os.geteuid() == 0:
+        # it refuses to run as root, which every container does
+        environment |= AS_ROOT
     return environment
 
 
-def _quota(limit: Path, default: int) -> int:
-    """Return the processors' worth of time that a container has."""
-    try:
-        quota, period = limit.read_text().split()
-        return default if quota == "max" else math.ceil(int(quota) / int(period))
-    except (OSError, ValueError):
-        return default
-
-
-class _Parent:
-    """Waits for mpiexec, which is in a session of its own, so that signals reach it once."""
-
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        self._signalled: int | None = None
-        self._deadline = math.inf
-        self._latest = -math.inf
-        wrapped = [sys.executable, "-c", DIE_WITH_PARENT, str(os.getpid()), *command]
-        self._process = subprocess.Popen(
-            wrapped, env=dict(environment), stdin=subprocess.DEVNULL, start_new_session=True
+def _refuse_ranks_of_ranks() -> None:
+    launcher = find_launcher()
+    if launcher is not None and launcher.ranks != 1:
+        raise UsageError(
+            f"--ranks would start ranks in each of the {launcher.ranks or 'several'} processes "
+            "that a launcher has started already",
+            advice="Leave --ranks out.",
         )
-        # None: a handler that was not set from Python cannot be put back.
-        self._before = {
-            number: signal.getsignal(number) or signal.SIG_DFL for number in STATUS_OF_SIGNAL
-        }
-        for number, handler in self._before.items():
-            if handler is not signal.SIG_IGN:
-                signal.signal(number, self._pass_on)
 
-    def wait(self) -> int:
-        try:
-            return self._status(self._wait())
-        finally:
-            for number, handler in self._before.items():
-                signal.signal(number, handler)
 
-    def _wait(self) -> int:
-        while self._process.poll() is None:
-            if time.monotonic() > self._deadline:
-                # Its ranks end with it, whatever session they are in.
-                os.killpg(self._process.pid, signal.SIGKILL)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(0.2)
-        return self._process.returncode
+def _h5flow() -> list[str]:
+    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    return [sys.executable, *flags, "-m", "h5flow"]
 
-    def _pass_on(self, number: int, _frame: FrameType | None) -> None:
-        now = time.monotonic()
-        if self._signalled is None:
-            self._signalled, self._deadline = number, now + GRACE_SECONDS
-        elif number == signal.SIGINT and now - self._latest > 1.0:
-            self._deadline = now
-        self._latest = now
-        # mpiexec takes a second SIGINT for the wish to kill at once.
-        asked = signal.SIGTERM if number == signal.SIGHUP else number
-        if self._process.poll() is None and self._deadline > now:
-            self._process.send_signal(asked)
 
-    def _status(self, status: int) -> int:
-        if self._signalled is not None and status not in {0, 1, 2, 3, 75}:
-            return STATUS_OF_SIGNAL[signal.Signals(self._signalled)]
-        if status in KNOWN_STATUSES:
-            return status
-        print(
-            f"h5flow: error: a rank was killed (mpiexec ended with status {status}); nothing was "
-            "published",
-            file=sys.stderr,
-        )
-        return 1
+def _name(number: int) -> str:
+    return "interrupted" if number == signal.SIGINT else "terminated"

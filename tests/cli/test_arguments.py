@@ -171,7 +171,7 @@ def test_an_option_of_a_later_version_is_refused_as_such(form: str, option: str)
     assert f"does not have the option '{name}' yet" in refusal_of(f"{form} {option}")
 
 
-@pytest.mark.parametrize("command", ["check", "inspect", "new", "doctor"])
+@pytest.mark.parametrize("command", ["check", "inspect", "new"])
 def test_a_command_of_a_later_version_is_refused_as_such(command: str) -> None:
     assert f"does not have the command '{command}' yet" in refusal_of(f"{command} a.yaml")
 
@@ -186,3 +186,32 @@ def test_a_workflow_without_run_is_told_how_to_run() -> None:
 
 def test_run_comes_first() -> None:
     assert "'run' comes first" in refusal_of("-v run a.yaml")
+
+
+@pytest.mark.parametrize(("words", "ranks"), [("", 1), ("--ranks 8", 8), ("--ranks=auto", "auto")])
+def test_the_number_of_ranks_is_read(words: str, ranks: object) -> None:
+    assert parse(["run", *words.split(), "a.yaml"], {}).ranks == ranks
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "many", "1.5"])
+def test_a_number_of_ranks_that_is_none_is_refused(number: str) -> None:
+    assert f"'{number}' is neither a positive number" in refusal_of(f"run --ranks={number} a.yaml")
+
+
+def test_ranks_without_mpi_are_refused() -> None:
+    assert "Leave one of the two out" in refusal_of("run --ranks 2 --nompi a.yaml")
+
+
+def test_the_command_line_of_a_rank_starts_no_ranks() -> None:
+    words = ["run", "--ranks", "4", "-o", "--ranks.h5", "a.yaml", "--ranks=auto"]
+    assert without_ranks(words) == ["run", "-o", "--ranks.h5", "a.yaml"]
+
+
+def test_the_stall_timeout_is_read() -> None:
+    assert parse(["run", "a.yaml"], {}).request.stall_timeout == 600
+    assert parse(["run", "--stall-timeout", "2.5", "a.yaml"], {}).request.stall_timeout == 2.5
+
+
+@pytest.mark.parametrize("seconds", ["-1", "soon", "nan", "inf"])
+def test_a_stall_timeout_that_is_none_is_refused(seconds: str) -> None:
+    assert "is not a number of seconds" in refusal_of(f"run --stall-timeout={seconds} a.yaml")

@@ -7,15 +7,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from ranks import MARK, clean_environment
 
-from h5flow.comm import launch as module
-from h5flow.comm.launch import find_mpiexec, launch, mpi_library, physical_cores
+from h5flow.comm.cores import physical_cores
+from h5flow.comm.launch import job_environment, launch, status_of_job
+from h5flow.comm.library import Library, ask_child, find_library, find_mpiexec, python_words
 from h5flow.errors import UsageError
 
 SAYS = "from mpi4py import MPI; print('rank', MPI.COMM_WORLD.rank, 'of', MPI.COMM_WORLD.size)"
@@ -32,7 +33,7 @@ def started(program: str, mark: str) -> Iterator[subprocess.Popen[str]]:
     """A process that has launched two ranks, both of which are there."""
     parent = (
         "import sys; from h5flow.comm.launch import launch; "
-        f"sys.exit(launch(2, [], ['-c', {program!r}]))"
+        f"sys.exit(launch(2, [], program=[sys.executable, '-c', {program!r}]))"
     )
     with subprocess.Popen(
         [sys.executable, "-c", parent],
@@ -69,30 +70,30 @@ def wait_until_gone(mark: str, seconds: float) -> None:
 
 
 def test_ranks_are_started_and_what_they_print_is_shown(capfd: pytest.CaptureFixture[str]):
-    assert launch(3, [], ["-c", SAYS]) == 0
+    assert launch(3, [], program=[sys.executable, "-c", SAYS]) == 0
     assert sorted(capfd.readouterr().out.split("\n")[:3]) == [f"rank {k} of 3" for k in range(3)]
 
 
 def test_auto_takes_the_cores_of_the_machine(capfd: pytest.CaptureFixture[str]):
-    assert launch("auto", [], ["-c", SAYS]) == 0
+    assert launch("auto", [], program=[sys.executable, "-c", SAYS]) == 0
     assert capfd.readouterr().out.count("rank") == physical_cores()
 
 
 @pytest.mark.parametrize("status", [1, 2, 130])
 def test_the_exit_status_is_passed_on(status: int):
     program = f"from mpi4py import MPI; import sys; sys.exit({status})"
-    assert launch(2, [], ["-c", program]) == status
+    assert launch(2, [], program=[sys.executable, "-c", program]) == status
 
 
 def test_words_are_passed_on(capfd: pytest.CaptureFixture[str]):
     words = ["a b", "-x", "ü"]
-    assert launch(1, words, ["-c", "import sys; print(sys.argv[1:])"]) == 0
+    assert launch(1, words, program=[sys.executable, "-c", "import sys; print(sys.argv[1:])"]) == 0
     assert capfd.readouterr().out.strip() == str(words)
 
 
 def test_a_rank_that_is_killed_is_said(capfd: pytest.CaptureFixture[str]):
     program = "import os, time; from mpi4py import MPI; os.kill(os.getpid(), 9)"
-    assert launch(2, [], ["-c", program]) == 1
+    assert launch(2, [], program=[sys.executable, "-c", program]) == 1
     assert "h5flow: error: a rank was killed" in capfd.readouterr().err
 
 
@@ -151,31 +152,35 @@ def test_ranks_do_not_outlive_the_process_that_started_them():
 
 def test_inside_of_a_launcher_no_more_ranks_are_started(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PMI_SIZE", "4")
-    with pytest.raises(UsageError, match=r"started 4 processes already.* Leave --ranks out"):
+    with pytest.raises(UsageError, match=r"each of the 4 processes.* Leave --ranks out"):
         launch(2, [])
 
 
-def fake_mpi4py(folder: Path, text: str) -> dict[str, str]:
-    (folder / "mpi4py").mkdir()
-    (folder / "mpi4py" / "__init__.py").write_text(text)
-    return {"PYTHONPATH": str(folder)}
+def test_mpi_that_cannot_be_used_says_what_to_install():
+    def broken(_words: Sequence[str]) -> str:
+        raise ChildProcessError("RuntimeError: cannot load MPI library")
+
+    with pytest.raises(UsageError, match=r"cannot load MPI library.*pip install 'h5flow\[mpi\]'"):
+        find_library(broken)
 
 
 @pytest.mark.parametrize(
-    ("text", "why"),
+    ("program", "why"),
     [
-        ("raise ImportError('no mpi4py')", "no mpi4py"),
-        ("raise RuntimeError('cannot load MPI library')", "cannot load MPI library"),
-        ("import os; os._exit(7)", "status 7"),
-        ("import time; time.sleep(30)", "does not answer"),
+        ("raise ImportError('no mpi4py')", "ImportError: no mpi4py"),
+        ("import os; os._exit(7)", "exit status 7"),
+        ("import os; os.abort()", "exit status -6"),
     ],
 )
-def test_mpi_that_cannot_be_used_says_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, why: str
-):
-    monkeypatch.setenv("PYTHONPATH", fake_mpi4py(tmp_path, text)["PYTHONPATH"])
-    with pytest.raises(UsageError, match=rf"{why}.*pip install 'h5flow\[mpi\]'"):
-        mpi_library(seconds=2.0)
+def test_a_child_that_fails_says_why(program: str, why: str):
+    with pytest.raises(OSError, match=why):
+        ask_child(python_words(program))
+
+
+def test_the_library_of_this_installation_is_found_with_its_launcher():
+    library = find_library()
+    assert library.family in {"MPICH", "Open MPI"}
+    assert os.access(find_mpiexec(library), os.X_OK)
 
 
 def fake_launcher(folder: Path, says: str, name: str = "mpiexec") -> Path:
@@ -185,33 +190,57 @@ def fake_launcher(folder: Path, says: str, name: str = "mpiexec") -> Path:
     return path
 
 
+def says(words: Sequence[str]) -> str:
+    """What a fake launcher answers; those of this installation do not work."""
+    if "venv" in words[0] or "fake" not in words[0]:
+        raise ChildProcessError("broken")
+    return ask_child(words)
+
+
 def test_the_launcher_of_another_library_is_not_taken(tmp_path: Path):
-    fake_launcher(tmp_path, "mpiexec (Open MPI) 5.0.8")
-    own = fake_launcher(tmp_path, "HYDRA build details", "mpirun")
-    assert find_mpiexec("MPICH Version: 5.0", str(tmp_path)) == str(own)
+    folder = tmp_path / "fake"
+    folder.mkdir()
+    fake_launcher(folder, "mpiexec (Open MPI) 5.0.8")
+    own = fake_launcher(folder, "HYDRA build details", "mpirun")
+    mpich = Library("4.1", "MPICH 5.0", "MPICH")
+    assert find_mpiexec(mpich, says, str(folder)) == str(own)
     own.unlink()
-    assert find_mpiexec("MPICH Version: 5.0", str(tmp_path)) is None
-    assert find_mpiexec("Open MPI v5.0.8", str(tmp_path)) == str(tmp_path / "mpiexec")
+    with pytest.raises(UsageError, match=r"uses MPICH 5.0, and there is no mpiexec that belongs"):
+        find_mpiexec(mpich, says, str(folder))
+    open_mpi = Library("4.1", "Open MPI v5.0.8", "Open MPI")
+    assert find_mpiexec(open_mpi, says, str(folder)) == str(folder / "mpiexec")
 
 
-def test_a_library_without_its_launcher_is_an_error(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "mpi_library", lambda: "Open MPI v5.0.8, package: x\nmore")
-    monkeypatch.setattr(module, "find_mpiexec", lambda _library: None)
-    with pytest.raises(UsageError, match=r"mpi4py uses Open MPI v5.0.8, and there is no mpiexec"):
-        launch(2, [])
+@pytest.mark.parametrize(
+    ("status", "passed_on", "expected"),
+    [(0, None, 0), (2, None, 2), (9, None, 1), (-9, None, 1), (9, 2, 130), (1, 15, 1)],
+)
+def test_the_status_of_mpiexec_becomes_one_of_h5flow(
+    status: int, passed_on: int | None, expected: int
+):
+    assert status_of_job(status, passed_on)[0] == expected
 
 
-def test_two_threads_of_a_core_count_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1, 2, 3}, raising=False)
+def test_open_mpi_is_told_that_more_ranks_than_cores_are_meant():
+    assert "PRTE_MCA_rmaps_default_mapping_policy" in job_environment(3, 2)
+    assert "PRTE_MCA_rmaps_default_mapping_policy" not in job_environment(2, 2)
+
+
+def test_two_threads_of_a_core_count_once(tmp_path: Path):
     for cpu, core in enumerate((0, 1, 0, 1)):
-        topology = tmp_path / f"cpu{cpu}" / "topology"
+        topology = tmp_path / f"sys/devices/system/cpu/cpu{cpu}/topology"
         topology.mkdir(parents=True)
         (topology / "core_id").write_text(f"{core}\n")
         (topology / "physical_package_id").write_text("0\n")
-    limit = tmp_path / "cpu.max"
-    assert physical_cores(tmp_path, limit) == 2
-    limit.write_text("max 100000")
-    assert physical_cores(tmp_path, limit) == 2
-    limit.write_text("100000 100000")
-    assert physical_cores(tmp_path, limit) == 1
-    assert physical_cores(tmp_path / "missing", tmp_path / "missing") == 4
+    assert physical_cores(range(4), tmp_path) == 2
+    assert physical_cores([0, 2], tmp_path) == 1
+    assert physical_cores(range(4), tmp_path / "elsewhere") == 4
+
+
+@pytest.mark.parametrize(("limit", "cores"), [("max 100000", 4), ("150000 100000", 2)])
+def test_the_limit_of_a_container_counts(tmp_path: Path, limit: str, cores: int):
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text("0::/job/step\n")
+    (tmp_path / "sys/fs/cgroup/job").mkdir(parents=True)
+    (tmp_path / "sys/fs/cgroup/job/cpu.max").write_text(limit)
+    assert physical_cores(range(4), tmp_path) == cores
