@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from h5flow.cli.arguments import Command, parse
+from h5flow.cli.arguments import Command, parse, without_ranks
 from h5flow.core.request import RunRequest
 from h5flow.errors import UsageError
 
