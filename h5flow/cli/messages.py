@@ -23,7 +23,9 @@ def say(text: str) -> None:
     """Print to stderr; a reader that has gone away is no reason to fail."""
     # looked up at every call: a progress bar puts a stream of its own there
     with contextlib.suppress(OSError):
-        print(text, file=sys.stderr, flush=True)
+        # in one piece: several ranks may speak at once
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
 
 
 def prepare_streams() -> None:

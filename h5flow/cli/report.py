@@ -95,7 +95,12 @@ def _traceback(error: BaseException) -> str:
 
 def _traceback_of_user(error: BaseException) -> str:
     cut = _from_first_frame_outside(error.__traceback__)
-    return "".join(traceback.format_exception(type(error), error, cut))
+    described = traceback.TracebackException(type(error), error, cut)
+    if isinstance(error, H5FlowError):
+        # what h5flow refuses is explained by the call, not by where in h5flow it was refused
+        while len(described.stack) > 1 and described.stack[-1].filename.startswith(PACKAGE):
+            described.stack.pop()
+    return "".join(described.format())
 
 
 def _from_first_frame_outside(trace: TracebackType | None) -> TracebackType | None:

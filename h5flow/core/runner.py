@@ -38,7 +38,7 @@ def run(
     compression: str | None = None,
     *,
     backend: str = "auto",
-    comm: str = "auto",
+    comm: str | Communicator = "auto",
     overwrite: bool = False,
     append: bool = False,
     resume: bool = False,
@@ -65,8 +65,10 @@ def run(
         The same as ``comm="serial"``.
     compression : str, optional
         The filter of new datasets: ``"gzip"``, ``"gzip:6"``, ``"lzf"`` …
-    backend, comm : str
-        Strategies by name; ``"auto"`` chooses.
+    backend : str
+        A strategy by name; ``"auto"`` chooses.
+    comm : str or Communicator
+        The same; or ranks that exist, such as those of `h5flow.testing.ranks.run_on_ranks`.
     overwrite, append : bool
         What to do where the output exists.
     resume : bool
@@ -107,10 +109,11 @@ def run(
         on_existing="overwrite" if overwrite else "append" if append else "default",
         strict=strict,
         backend=backend,
-        comm="serial" if nompi else comm,
+        comm="serial" if nompi or not isinstance(comm, str) else comm,
     )
+    ranks = None if nompi or isinstance(comm, str) else comm
     with _logging(verbose):
-        return execute(request)
+        return execute(request, communicator=ranks)
 
 
 def _as_text(path: str | os.PathLike[str] | None) -> str | None:

@@ -108,6 +108,20 @@ def test_frames_of_h5flow_below_the_user_stay() -> None:
     assert text.index("in user_calls_h5flow") < text.index("in in_the_loop")
 
 
+def test_what_h5flow_refuses_ends_with_the_call_of_the_user() -> None:
+    names = {"DataError": DataError}
+    text = "def write_data(): raise DataError('3 rows do not fit into 2')"
+    exec(compile(text, f"{PACKAGE}data/data_manager.py", "exec"), names)
+
+    def user_writes() -> None:
+        names["write_data"]()
+
+    shown = report_on(hook_error(user_writes), state=STATE).text
+    assert "in user_writes" in shown
+    assert "data_manager.py" not in shown
+    assert "DataError: 3 rows do not fit into 2" in shown
+
+
 def test_verbose_shows_all_frames_of_a_hook() -> None:
     text = report_on(hook_error(user_code), state=STATE, verbose=2).text
     assert "in in_the_loop" in text

@@ -18,6 +18,7 @@ from h5flow.errors import H5FlowError, H5FlowWarning, UsageError
 from h5flow.events import ConfigFinished, ConfigStarted, Published
 from h5flow.journal.provenance import read_records
 from h5flow.modules import H5FlowTestStage
+from h5flow.testing.ranks import ThreadCommunicator, run_on_ranks
 
 MakeWorkflow = Callable[..., dict[str, Any]]
 
@@ -178,3 +179,19 @@ def test_nompi_is_the_serial_communicator(
     assert run(workflow(), "two.h5", "in.h5", comm="serial").rows == (10,)
     monkeypatch.setenv("H5FLOW_NOMPI", "1")
     assert run(workflow(), "three.h5", "in.h5").rows == (10,)
+
+
+def test_ranks_that_exist_can_be_given(events: Path, workflow: MakeWorkflow) -> None:
+    sizes: list[int] = []
+
+    class Looker(H5FlowStage):
+        def run(self, source_name: str, source_slice: slice, cache: dict[str, Any]) -> None:
+            sizes.append(self.size)
+
+    def on_rank(ranks: ThreadCommunicator) -> tuple[int, ...]:
+        return run(workflow(Looker), "out.h5", "in.h5", comm=ranks).rows
+
+    assert run_on_ranks(3, on_rank) == [(10,)] * 3
+    assert sizes == [3, 3, 3]
+    with h5py.File("out.h5") as file:
+        assert len(file["events/data"]) == 10
