@@ -39,6 +39,10 @@ class Overlay:
         self.name = table.name
         self.file = table.file
 
+    def under(self, write: Write) -> Overlay:
+        """Return the rows as they are under one more write, which may be beyond the end."""
+        return Overlay(self._table, [*self._writes, write], max(len(self), write.stop))
+
     def __len__(self) -> int:
         return self.shape[0]
 
@@ -69,7 +73,7 @@ def appended(table: h5py.Dataset, links: Sequence[Link], length: int) -> Overlay
     """Return a table of references, `length` long, with further ones at its end."""
     pairs = np.concatenate([link.pairs for link in links]).astype(table.dtype)
     rows = slice(length, length + len(pairs))
-    return Overlay(table, [Write(table.name, rows, pairs)], rows.stop)
+    return Overlay(table, [], length).under(Write(table.name, rows, pairs))
 
 
 def widened(
@@ -91,11 +95,14 @@ def widened(
     for column, region in enumerate(links[0].regions):
         if region == path:
             rows, starts, stops = touched_rows(pairs[:, column], first)
-            seen = Overlay(table, seen._writes, max(seen.shape[0], int(rows[-1]) + 1))
-            present = seen[int(rows[0]) : int(rows[-1]) + 1][rows - rows[0]]
+            present = np.zeros(len(rows), table.dtype)
+            known = rows < len(seen)
+            if known.any():
+                block = seen[int(rows[0]) : int(rows[known][-1]) + 1]
+                present[known] = block[rows[known] - rows[0]]
             merged = np.empty_like(present)
             merged["start"], merged["stop"] = merge(
                 present["start"], present["stop"], starts, stops
             )
-            seen = Overlay(table, [*seen._writes, Write(path, rows, merged)], seen.shape[0])
+            seen = seen.under(Write(path, rows, merged))
     return seen
