@@ -83,7 +83,7 @@ def one_voice(channel: Channel) -> Iterator[None]:
                     channel.note(text)
 
         def hear(rank: int, text: str) -> None:
-            if text not in seen:
+            if channel.rank == 0 and text not in seen:
                 seen.add(text)
                 show(H5FlowWarning(f"rank {rank}: {text}"), H5FlowWarning, __file__, 0)
 
