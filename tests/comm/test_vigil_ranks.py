@@ -49,18 +49,26 @@ def run_hook():
 def describe():
     return f"hook {comm.rank}"
 
-status = 0
+told = []  # the worst status of all ranks, once they have met
+
+def tell(status):
+    with vigil.shielded():
+        told.append(max(message[0] for message in comm.exchange(bytes([status]))))
+
 with interruptible(), Vigil(comm, stall_seconds, describe, lambda: Path("out.partial")) as vigil:
     with vigil.shielded():
         comm.exchange(b"")
     try:
         run_hook()
         vigil.raise_if_interrupted()
+        tell(0)
     except KeyboardInterrupt as error:
+        # it may come at any moment, also between the hook and the exchange
         status = getattr(error, "exit_status", 130)
         vigil.ending(status)
-    with vigil.shielded():
-        status = max(message[0] for message in comm.exchange(bytes([status])))
+        if not told:
+            tell(status)
+    (status,) = told
     if status:
         vigil.ending(status)
         print("IN ORDER", flush=True)
