@@ -8,6 +8,7 @@ import functools
 import os
 import struct
 import sys
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -33,6 +34,8 @@ ROOM = 508
 DATA, SLOTS = range(2)  # tags
 PIECE = 2**30  # bytes of one message of MPI, whose older libraries count in 32 bits
 ABORT_SECONDS = 2
+# What a launcher has not read by the time of an abort it throws away.
+LAUNCHER_READS_SECONDS = 0.2
 
 
 class MpiCommunicator:
@@ -135,6 +138,7 @@ class MpiCommunicator:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()
+        time.sleep(LAUNCHER_READS_SECONDS)
         with contextlib.suppress(Exception):
             self._mpi.COMM_WORLD.Abort(status)
         os._exit(status)
