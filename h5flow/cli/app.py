@@ -11,7 +11,7 @@ from h5flow.cli.messages import flush_stdout, log_shown, prepare_streams, say, w
 from h5flow.cli.options import USAGE
 from h5flow.cli.report import paragraph, report_on
 from h5flow.cli.signals import interruptible
-from h5flow.comm.choose import launched_rank
+from h5flow.comm.choose import is_one_of_many, launched_rank
 from h5flow.errors import OtherRankError, UsageError
 from h5flow.observe.watch import Watch
 
@@ -53,8 +53,11 @@ def _status_of(words: Sequence[str]) -> int:
         return 0
     if command.ranks != 1:
         return _launch(command.ranks, words)
-    with interruptible():
-        return _run(command)
+    with interruptible() as afterwards:
+        status = _run(command)
+        # mpiexec passes Ctrl-C on to ranks that may be ending already, since another was faster
+        afterwards.ignored = status != 0 and is_one_of_many()
+    return status
 
 
 def _launch(ranks: int | Literal["auto"], words: Sequence[str]) -> int:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 
 __all__ = ["CLEAN_UP_SECONDS", "Terminated", "interruptible"]
@@ -25,18 +26,37 @@ class Terminated(KeyboardInterrupt):
     exit_status = 143
 
 
+@dataclass
+class Afterwards:
+    """What a signal means when the work is done.
+
+    Attributes
+    ----------
+    ignored : bool
+        Signals find a process that is ending anyway: they are left without effect.
+    """
+
+    ignored: bool = False
+
+
 @contextmanager
-def interruptible(clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
+def interruptible(clock: Callable[[], float] = time.monotonic) -> Iterator[Afterwards]:
     """Raise `KeyboardInterrupt` at Ctrl-C and `Terminated` at SIGTERM, once for several at once.
 
     Parameters
     ----------
     clock : callable
         Seconds since any moment.
+
+    Yields
+    ------
+    Afterwards
+        By default the handlers of before are put back.
     """
+    afterwards = Afterwards()
     if threading.current_thread() is not threading.main_thread():
         # only the main thread may set handlers
-        yield
+        yield afterwards
         return
     numbers = [signal.SIGTERM]
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
@@ -55,6 +75,8 @@ def interruptible(clock: Callable[[], float] = time.monotonic) -> Iterator[None]
             signal.signal(number, before[signal.Signals(number)])
             os.kill(os.getpid(), number)
             return
+        if afterwards.ignored:
+            return
         if clock() - latest < CLEAN_UP_SECONDS or (is_term and terminated):
             return
         latest, terminated = clock(), terminated or is_term
@@ -63,7 +85,8 @@ def interruptible(clock: Callable[[], float] = time.monotonic) -> Iterator[None]
     try:
         for number in numbers:
             signal.signal(number, end)
-        yield
+        yield afterwards
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if not afterwards.ignored:
+                signal.signal(number, handler)

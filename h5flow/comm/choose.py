@@ -22,6 +22,7 @@ __all__ = [
     "chosen_communicator",
     "communicators",
     "find_launcher",
+    "is_one_of_many",
     "launched_rank",
 ]
 
@@ -97,6 +98,11 @@ def choose_communicator(name: str = "auto") -> Communicator:
     global _chosen  # noqa: PLW0603 - a process has one group of ranks
     _chosen = _automatic() if name == "auto" else _named(name)
     return _chosen
+
+
+def is_one_of_many() -> bool:
+    """Return whether the last run was one of several processes'."""
+    return _chosen is not None and _chosen.size > 1 and _chosen.are_processes
 
 
 def chosen_communicator() -> Communicator | None:

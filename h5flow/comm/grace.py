@@ -11,8 +11,8 @@ __all__ = ["GRACE_SECONDS", "Grace"]
 
 GRACE_SECONDS = 5.0
 # Of several ranks that are late only the first reports: the one that holds up others sooner than
-# those that wait, and a low rank sooner than a high one.
-WAITING_EXTRA, RANK_EXTRA, LONGEST_RANK_EXTRA = 0.5, 0.1, 1.0
+# those that wait, and a low rank sooner than a high one; by more than an abort takes.
+WAITING_EXTRA, RANK_EXTRA, LONGEST_RANK_EXTRA = 1.0, 0.3, 1.8
 
 
 class Grace:

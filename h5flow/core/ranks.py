@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from h5flow.comm import Communicator, choose_communicator
-from h5flow.comm.choose import chosen_communicator
+from h5flow.comm.choose import chosen_communicator, is_one_of_many
 from h5flow.data.data_manager import H5FlowDataManager
 from h5flow.errors import H5FlowWarning, UsageError
 from h5flow.transaction.channel import Channel
@@ -54,7 +54,7 @@ def expect_end(status: int) -> None:
     from h5flow.comm.vigil import stop_unless_ended
 
     communicator = chosen_communicator()
-    if communicator is not None and communicator.size > 1 and communicator.are_processes:
+    if communicator is not None and is_one_of_many():
         stop_unless_ended(communicator, status)
 
 

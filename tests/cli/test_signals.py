@@ -101,3 +101,14 @@ def test_other_threads_have_no_handlers() -> None:
     thread.start()
     thread.join(10)
     assert seen == [before]
+
+
+def test_a_signal_finds_a_process_that_ends_anyway_without_effect() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with interruptible() as afterwards:
+            afterwards.ignored = True
+            os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -54,8 +54,9 @@ told = []  # the worst status of all ranks, once they have met
 def tell(status):
     with vigil.shielded():
         told.append(max(message[0] for message in comm.exchange(bytes([status]))))
+        afterwards.ignored = told[-1] != 0  # as the command does
 
-with interruptible(), Vigil(comm, stall_seconds, describe, lambda: Path("out.partial")) as vigil:
+with interruptible() as afterwards, Vigil(comm, stall_seconds, describe, lambda: Path("out.partial")) as vigil:
     with vigil.shielded():
         comm.exchange(b"")
     try:
