@@ -56,7 +56,10 @@ def tell(status):
         told.append(max(message[0] for message in comm.exchange(bytes([status]))))
         afterwards.ignored = told[-1] != 0  # as the command does
 
-with interruptible() as afterwards, Vigil(comm, stall_seconds, describe, lambda: Path("out.partial")) as vigil:
+def path():
+    return Path("out.partial")
+
+with interruptible() as afterwards, Vigil(comm, stall_seconds, describe, path) as vigil:
     with vigil.shielded():
         comm.exchange(b"")
     try:
