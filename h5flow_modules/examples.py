@@ -149,7 +149,7 @@ class ExampleStage(H5FlowStage):
 
         # An array has a value for each event; `chosen` are the events that get a row.
         chosen = self.xp.nonzero(n_hits >= self.min_hits)[0]
-        rows = self.data_manager.reserve_data("energies", len(chosen))
+        rows = self.data_manager.reserve_data("energies", chosen.shape[0])
         columns = {"energy": energy[chosen], "n_hits": n_hits[chosen]}
         self.data_manager.write_data("energies", rows, columns)
 

@@ -15,6 +15,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from h5flow.backends import choose_backend
 from h5flow.comm.protocol import Communicator
 from h5flow.core.cache import CacheLoader
 from h5flow.core.component import Surroundings
@@ -270,7 +271,7 @@ def _perform(communicator: Communicator, path: Path, program: Program, outcome: 
     tables = LinkedTables(rendezvous)
     manager = H5FlowDataManager(path, tables=tables)
     hooks = Hooks(tables, ignore_event)
-    around = Surroundings(communicator.handle, np)
+    around = Surroundings(communicator.handle, choose_backend("numpy"))
     try:
         source = hooks.construct(
             "source",
@@ -294,7 +295,8 @@ def _perform(communicator: Communicator, path: Path, program: Program, outcome: 
         for stage in stages:
             hooks.call(stage, "init", where, "source")
         loader = CacheLoader(tables, "source", strict=True)
-        run_loop(source, plan_stages(stages, [(), ()]), hooks, loader, ignore_event)
+        planned = plan_stages(stages, [(), ()], [around.backend] * 2)
+        run_loop(source, planned, hooks, loader, ignore_event)
         for stage in stages:
             hooks.call(stage, "finish", where, "source")
         tables.settle()

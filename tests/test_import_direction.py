@@ -9,13 +9,15 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "h5flow"
 
-# What each room may import, beside itself; `errors`, `registry`, `lazy` and `events` are the floor.
-FLOOR = {"errors", "registry", "lazy", "events"}
+# What each room may import, beside itself; `errors`, `registry`, `lazy`, `events` and
+# `arrays` are the floor.
+FLOOR = {"errors", "registry", "lazy", "events", "arrays"}
 ALLOWED = {
     "errors": set(),
     "registry": set(),
     "lazy": set(),
     "events": set(),
+    "arrays": set(),
     "references": set(),
     "comm": set(),
     "backends": set(),
@@ -23,7 +25,7 @@ ALLOWED = {
     "io": {"references"},
     "storage": {"io", "references", "comm"},
     "transaction": {"storage", "io", "references", "comm"},
-    "data": {"transaction", "storage", "io", "references", "comm"},
+    "data": {"transaction", "storage", "io", "references", "comm", "backends"},
     "journal": {"data.layout", "io"},
     "core": {
         "data",
@@ -41,7 +43,18 @@ ALLOWED = {
     "testing": {"data", "references", "storage", "comm", "backends"},
     "cli": {"core", "observe", "config", "comm"},
 }
-HEAVY = {"rich", "mpi4py", "cupy", "matplotlib", "hdf5plugin", "hypothesis", "importlib.metadata"}
+HEAVY = {
+    "rich",
+    "mpi4py",
+    "cupy",
+    "torch",
+    "array_api_compat",
+    "array_api_strict",
+    "matplotlib",
+    "hdf5plugin",
+    "hypothesis",
+    "importlib.metadata",
+}
 
 
 def modules() -> list[Path]:

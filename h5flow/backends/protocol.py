@@ -2,31 +2,105 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-__all__ = ["Backend"]
+__all__ = ["Backend", "NodeShare", "Traffic", "Uploaded"]
+
+Uploaded: TypeAlias = Any
+"""An array of the library; for structured rows, arrays by field. What the library has no dtype
+for stays a `numpy.ndarray`."""
+
+
+@dataclass(frozen=True)
+class NodeShare:
+    """Which of the processes on this node this is: they share its devices."""
+
+    rank: int = 0
+    size: int = 1
+
+
+@dataclass
+class Traffic:
+    """What has moved between host and device so far.
+
+    Attributes
+    ----------
+    bytes_up, bytes_down : int
+        To the device, and back.
+    transfers_up, transfers_down : int
+        In how many copies.
+    """
+
+    bytes_up: int = 0
+    bytes_down: int = 0
+    transfers_up: int = 0
+    transfers_down: int = 0
+
+    def up(self, size: int) -> None:
+        """Count a transfer to the device."""
+        self.bytes_up += size
+        self.transfers_up += 1
+
+    def down(self, size: int) -> None:
+        """Count a transfer to the host."""
+        self.bytes_down += size
+        self.transfers_down += 1
 
 
 class Backend(Protocol):
     """Where a chunk's rows live while stages work on them."""
 
     name: str
+    #: Whether rows stay what they were read as: structured and masked arrays of NumPy.
+    is_host: bool
+    traffic: Traffic
 
     @property
     def namespace(self) -> Any:
-        """The library's array namespace: what stages see as ``self.xp``."""
+        """The library's array namespace, which makes arrays on the device: ``self.xp``."""
         ...
 
-    def to_device(self, rows: Any, /) -> Any:
-        """Return rows that were read from the file as this library's."""
+    def owns(self, array: Any, /) -> bool:
+        """Return whether this is an array of the library."""
         ...
 
-    def to_host(self, array: Any, /) -> np.ndarray[Any, Any]:
-        """Return an array of this library as NumPy's."""
+    def upload(self, parts: Sequence[np.ndarray[Any, Any]], /) -> list[Uploaded]:
+        """Return arrays of NumPy as the library's, moved together.
+
+        Structured rows come apart into their fields, each contiguous by itself. Text and objects
+        stay as they are.
+        """
+        ...
+
+    def download(self, arrays: Sequence[Any], /) -> list[np.ndarray[Any, Any]]:
+        """Return arrays of the library as NumPy's, moved together."""
+        ...
+
+    def current(self) -> AbstractContextManager[Any]:
+        """Make the device the one on which the library works; await its work at the end."""
         ...
 
     def synchronise(self) -> None:
         """Wait until all work that was handed to the device is done."""
+        ...
+
+    def used_bytes(self) -> int | None:
+        """Return the device's memory in use, None where that is not known."""
+        ...
+
+    def free_bytes(self) -> int | None:
+        """Return the device's memory that is left, None where that is not known."""
+        ...
+
+    def devices(self) -> list[str]:
+        """Return the devices of the library by name."""
+        ...
+
+    def is_out_of_memory(self, error: BaseException, /) -> bool:
+        """Return whether an error says that the device's memory is full."""
         ...

@@ -15,7 +15,7 @@ DEFAULT_GENERATOR = "H5FlowDatasetLoopGenerator"
 FLOW_KEYS = ("source", "stages", "drop", "input", "output", "backend", "compression")
 RESOURCE_KEYS = ("classname", "path", "params")
 GENERATOR_KEYS = ("classname", "path", "dset_name", "requires", "params")
-STAGE_KEYS = ("classname", "path", "requires", "params")
+STAGE_KEYS = ("classname", "path", "requires", "params", "backend")
 NOT_BLOCKS = ("flow", "resources")
 
 
@@ -136,6 +136,7 @@ def _stage(fields: Fields, name: str, where: Field) -> StageSpec:
         module=module(fields, block),
         requires=requires(fields, block),
         params=fields.mapping(block.get("params")),
+        backend=fields.text(block.get("backend"), "the name of a backend"),
         place=where.place,
     )
 

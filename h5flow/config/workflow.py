@@ -38,6 +38,7 @@ class StageSpec:
     module: str | None = None
     requires: tuple[Requirement, ...] = ()
     params: Mapping[Any, Any] = field(default_factory=dict)
+    backend: str | None = None
     place: Place | None = None
 
 

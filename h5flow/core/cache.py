@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from h5flow.backends import Backend, choose_backend
 from h5flow.config.workflow import Layout, Requirement
+from h5flow.core.chunk_cache import ChunkCache
 from h5flow.data.access import read_linked, read_slice_of
 from h5flow.data.layout import clean_name, data_path
 from h5flow.data.linked_tables import LinkedTables
+from h5flow.data.presentation import present
 from h5flow.errors import (
     DataError,
     FileFormatError,
@@ -32,6 +35,9 @@ Path = tuple[str, ...]
 
 # What a requirement may fail with; other exceptions are not made again with a longer message.
 PLAIN_ERRORS = (H5FlowError, DataError, FileFormatError, NoSuchDatasetError, PaddingError)
+
+
+TOO_LARGE = "Take smaller chunks (--chunk-size ROWS), or `layout: jagged`."
 
 
 @dataclass(frozen=True)
@@ -77,19 +83,26 @@ class CacheLoader:
         self._warned: set[str] = set()
         self._loaded: dict[str, Wanted] = {}
         self._iteration = 0
+        self._backend: Backend = choose_backend("numpy")
 
     def source_length(self) -> int | None:
         """Return the number of rows that the source has by now, None where it does not exist."""
         found = self._tables.find(self._source)
         return None if found is None else found.length
 
-    def begin_chunk(self, iteration: int = 0) -> dict[str, Any]:
-        """Return an empty cache for the next chunk."""
+    def begin_chunk(self, iteration: int = 0, backends: Sequence[Backend] = ()) -> dict[str, Any]:
+        """Return an empty cache for the next chunk, for stages on these backends."""
         self._iteration = iteration
         self._loaded = {}
-        return {}
+        return ChunkCache(backends[0]) if len(backends) > 1 else {}
 
-    def fill(self, cache: dict[str, Any], rows: slice, requirements: Iterable[Requirement]) -> None:
+    def fill(
+        self,
+        cache: dict[str, Any],
+        rows: slice,
+        requirements: Iterable[Requirement],
+        backend: Backend | None = None,
+    ) -> None:
         """Load what is missing or out of date.
 
         Parameters
@@ -100,6 +113,8 @@ class CacheLoader:
             The chunk's rows of the source.
         requirements : iterable of Requirement
             Of the stages so far.
+        backend : Backend, optional
+            Where the stage works that is next; NumPy by default.
 
         Raises
         ------
@@ -107,6 +122,9 @@ class CacheLoader:
             Rows cannot be read, or a requirement cannot be loaded; names it, the chunk and the
             rows.
         """
+        self._backend = backend or self._backend
+        if isinstance(cache, ChunkCache):
+            cache.hand_to(self._backend)
         source = Requirement(name=self._source_key, path=(self._source,))
         for requirement in (source, *requirements):
             name = requirement.name
@@ -138,7 +156,9 @@ class CacheLoader:
             f"{what} cannot be loaded for chunk {self._iteration}, rows {rows.start}:{rows.stop} "
             f"of '{self._source}': {why}",
             place=requirement.place,
-            advice=getattr(error, "advice", None),
+            advice=TOO_LARGE
+            if self._backend.is_out_of_memory(error)
+            else getattr(error, "advice", None),
         )
 
     def _wanted(self, requirement: Requirement, *, is_source: bool) -> Wanted:
@@ -170,7 +190,12 @@ class CacheLoader:
             return self._aligned(requirement, path[-1], rows)
         if not missing:
             return read_linked(
-                self._tables, path, rows, requirement.layout, index_only=requirement.index_only
+                self._tables,
+                path,
+                rows,
+                requirement.layout,
+                index_only=requirement.index_only,
+                backend=self._backend,
             )
         if not requirement.optional and not self._strict and self._could_align(path, rows):
             self._warn(
@@ -233,9 +258,9 @@ class CacheLoader:
         return self._take(requirement, read_slice_of(self._tables, name, rows), rows)
 
     def _take(self, requirement: Requirement, values: Any, rows: slice) -> Any:
-        if not requirement.index_only:
-            return values
-        return np.arange(max(rows.start, 0), max(rows.stop, 0), dtype=np.int64)
+        if requirement.index_only:
+            values = np.arange(max(rows.start, 0), max(rows.stop, 0), dtype=np.int64)
+        return present(self._backend, values)
 
 
 def requirements_so_far(requirements: Sequence[Requirement]) -> tuple[Requirement, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import h5py
 
-from h5flow.backends import choose_backend
+from h5flow.backends import check_backend
 from h5flow.config.workflow import GeneratorSpec, Requirement, Workflow
 from h5flow.core.cache import requirement_path
 from h5flow.core.component import Component, refused_params
@@ -63,10 +63,11 @@ def check_request(request: RunRequest, workflows: Sequence[Workflow]) -> None:
         raise UsageError(f"{problem.message} (to be dropped)")
     if request.chunk_size is not None:
         check_chunk_size(request.chunk_size)
-    choose_backend(request.backend)
+    check_backend(request.backend)
     filter_arguments(request.compression)
     for workflow in workflows:
-        choose_backend(workflow.backend or "auto")
+        for name in (workflow.backend, *(stage.backend for stage in workflow.stages)):
+            check_backend(name or "auto")
         filter_arguments(workflow.compression)
     for later in workflows[1:]:
         _warn_of_unused(later, "input", "reads the output")

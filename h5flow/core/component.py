@@ -9,7 +9,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from h5flow.backends import choose_backend
+from h5flow.backends import Backend, choose_backend
 from h5flow.comm.one_rank import OneRankComm
 from h5flow.errors import ConfigError, Problem, did_you_mean
 
@@ -24,7 +24,7 @@ class Surroundings:
     """What every part of a run has and no workflow file gives: a communicator, an array library."""
 
     comm: Any
-    xp: Any
+    backend: Backend
 
 
 _surroundings: ContextVar[Surroundings | None] = ContextVar("surroundings", default=None)
@@ -90,8 +90,8 @@ class Component:
         if manager is not None:
             self.data_manager = manager
         self.requires = list(params.pop("requires", ()))
-        around = _surroundings.get() or Surroundings(OneRankComm(), choose_backend().namespace)
-        self.comm, self.xp = around.comm, around.xp
+        around = _surroundings.get() or Surroundings(OneRankComm(), choose_backend("numpy"))
+        self.comm, self.xp = around.comm, around.backend.namespace
         self.rank, self.size = self.comm.Get_rank(), self.comm.Get_size()
         self._take_params(params)
 

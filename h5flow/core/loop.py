@@ -8,6 +8,7 @@ from functools import partial
 from itertools import count
 from operator import index
 
+from h5flow.backends import Backend, using
 from h5flow.config.workflow import Requirement
 from h5flow.core.cache import CacheLoader, requirements_so_far
 from h5flow.core.generator import H5FlowGenerator
@@ -21,10 +22,11 @@ __all__ = ["LoopResult", "PlannedStage", "run_loop"]
 
 @dataclass(frozen=True)
 class PlannedStage:
-    """A stage and what must be in the cache before it runs: all requirements so far."""
+    """A stage, what must be in the cache before it runs (all requirements so far), and where."""
 
     stage: H5FlowStage
     requirements: tuple[Requirement, ...]
+    backend: Backend
 
 
 @dataclass(frozen=True)
@@ -36,14 +38,16 @@ class LoopResult:
 
 
 def plan_stages(
-    stages: Sequence[H5FlowStage], requires: Sequence[Sequence[Requirement]]
+    stages: Sequence[H5FlowStage],
+    requires: Sequence[Sequence[Requirement]],
+    backends: Sequence[Backend],
 ) -> tuple[PlannedStage, ...]:
-    """Pair each stage with its own requirements and those of the stages before it."""
+    """Pair each stage with its own requirements, those of the stages before it, and a backend."""
     so_far: list[Requirement] = []
     planned = []
-    for stage, own in zip(stages, requires, strict=True):
+    for stage, own, backend in zip(stages, requires, backends, strict=True):
         so_far += own
-        planned.append(PlannedStage(stage, requirements_so_far(so_far)))
+        planned.append(PlannedStage(stage, requirements_so_far(so_far), backend))
     return tuple(planned)
 
 
@@ -60,6 +64,7 @@ def run_loop(
     has no rows while others do runs its stages on zero rows.
     """
     source = generator.dset_name
+    backends = tuple(dict.fromkeys(planned.backend for planned in stages))
     chunks = total_rows = 0
     for iteration in count():
         of_ranks = hooks.call(generator, "next", Where(source, iteration))
@@ -69,11 +74,13 @@ def run_loop(
             return LoopResult(chunks, total_rows)
         rows = checked[hooks.rank]
         where = Where(source, iteration, rows)
-        cache = loader.begin_chunk(iteration)
+        cache = loader.begin_chunk(iteration, backends)
         for planned in stages:
-            stage, fill = planned.stage, partial(loader.fill, cache, rows, planned.requirements)
-            hooks.read(stage, where, fill)
-            hooks.call(stage, "run", where, source, rows, cache)
+            stage, backend = planned.stage, planned.backend
+            fill = partial(loader.fill, cache, rows, planned.requirements, backend)
+            with using(*backends), backend.current():
+                hooks.read(stage, where, fill)
+                hooks.call(stage, "run", where, source, rows, cache)
         for each in checked:
             if each != H5FlowGenerator.EMPTY:
                 chunks += 1

@@ -11,7 +11,7 @@ from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
-from h5flow.backends import choose_backend
+from h5flow.backends import Backend, NodeShare, choose_backend
 from h5flow.config.workflow import GeneratorSpec, StageSpec, Workflow
 from h5flow.core.cache import CacheLoader
 from h5flow.core.component import Surroundings
@@ -32,6 +32,16 @@ from h5flow.modules.dataset_loop import H5FlowDatasetLoopGenerator
 __all__ = ["H5FlowManager"]
 
 STEPS = ("init", "run", "finish")
+
+
+def _warn_of_sharing(backend: Backend, name: str, share: NodeShare) -> None:
+    devices = [device for device in backend.devices() if device != "cpu"]
+    if share.rank == 0 and share.size > len(devices) and backend.free_bytes() is not None:
+        warnings.warn(
+            f"the {share.size} ranks of this node share its {len(devices)} devices ({name})",
+            H5FlowWarning,
+            stacklevel=2,
+        )
 
 
 def open_output(prepared: Preparation, observe: Observer) -> OpenOutput:
@@ -124,6 +134,7 @@ class H5FlowManager:
         self._tables = LinkedTables(
             self._output.rendezvous, compression or self.workflow.compression
         )
+        self._backends: dict[str, Backend] = {}
         self._hooks = Hooks(self._tables, observe)
         self.data_manager = self._output.data_manager(self._tables)
         self._parts: Parts = self._or_discard(lambda: build_parts(self._planned, self._construct))
@@ -140,7 +151,12 @@ class H5FlowManager:
         self._begin_step("run")
         source = self.generator.dset_name
         loader = CacheLoader(self._tables, source, strict=self._request.strict)
-        planned = plan_stages(self.stages, [spec.requires for spec in self.workflow.stages])
+        specs = self.workflow.stages
+        planned = plan_stages(
+            self.stages,
+            [spec.requires for spec in specs],
+            [self._backend_of(spec) for spec in specs],
+        )
         self._result = self._or_discard(
             lambda: run_loop(self.generator, planned, self._hooks, loader, self._observe)
         )
@@ -198,12 +214,20 @@ class H5FlowManager:
             if self._request.chunk_size and issubclass(cls, H5FlowDatasetLoopGenerator):
                 arguments["chunk_size"] = self._request.chunk_size
         name = arguments["name"]
-        return self._hooks.construct(name, spec.classname, cls, arguments, self._surroundings())
+        around = Surroundings(self._channel.communicator.handle, self._backend_of(spec))
+        return self._hooks.construct(name, spec.classname, cls, arguments, around)
 
-    def _surroundings(self) -> Surroundings:
+    def _backend_of(self, spec: Spec) -> Backend:
+        """Return where a part works: what its own block says, else the command, else `flow`."""
         asked = self._request.backend
-        backend = choose_backend(self.workflow.backend or "auto" if asked == "auto" else asked)
-        return Surroundings(self._channel.communicator.handle, backend.namespace)
+        own = spec.backend if isinstance(spec, StageSpec) else None
+        name = own or (self.workflow.backend or "auto" if asked == "auto" else asked)
+        if name not in self._backends:
+            communicator = self._channel.communicator
+            share = NodeShare(communicator.local_rank, communicator.local_size)
+            self._backends[name] = backend = choose_backend(name, share)
+            _warn_of_sharing(backend, name, share)
+        return self._backends[name]
 
     def _init(self) -> None:
         source = self.generator.dset_name

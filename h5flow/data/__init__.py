@@ -9,6 +9,7 @@ from h5flow.lazy import lazy_names
 if TYPE_CHECKING:
     from h5flow.data.data_manager import H5FlowDataManager
     from h5flow.data.dereferencing import dereference, dereference_chain, dereference_jagged
+    from h5flow.data.host_copies import to_host
     from h5flow.data.layout import ref_region_dtype
     from h5flow.data.printing import print_attr, print_data, print_ref
     from h5flow.references.jagged import Jagged
@@ -23,6 +24,7 @@ __all__ = [
     "print_data",
     "print_ref",
     "ref_region_dtype",
+    "to_host",
 ]
 
 __getattr__ = lazy_names(
@@ -37,6 +39,7 @@ __getattr__ = lazy_names(
         "print_data": "h5flow.data.printing",
         "print_ref": "h5flow.data.printing",
         "ref_region_dtype": "h5flow.data.layout",
+        "to_host": "h5flow.data.host_copies",
     },
 )
 

@@ -8,7 +8,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-from h5flow.data.following import References, linked_jagged, linked_padded
+from h5flow.backends import Backend, choose_backend
+from h5flow.data.following import (
+    Cells,
+    References,
+    linked_cells,
+    linked_jagged,
+    linked_padded,
+)
+from h5flow.data.host_copies import download
 from h5flow.data.layout import (
     absolute_path,
     clean_name,
@@ -17,6 +25,7 @@ from h5flow.data.layout import (
     name_of_data_path,
 )
 from h5flow.data.linked_tables import LinkedTables
+from h5flow.data.presentation import present, present_padded
 from h5flow.errors import DataError, NoSuchDatasetError, did_you_mean
 from h5flow.io.reading import read_rows, read_slice
 from h5flow.references.jagged import Jagged
@@ -40,6 +49,7 @@ def read_linked(
     layout: Literal["padded", "jagged", "single", "aligned"],
     *,
     index_only: bool,
+    backend: Backend | None = None,
 ) -> Any:
     """Return what is linked to rows of the first dataset of a chain.
 
@@ -54,6 +64,8 @@ def read_linked(
         array (n,), for rows that have one linked row at most.
     index_only : bool
         Return int64 row numbers in place of rows.
+    backend : Backend, optional
+        Where the result lives; NumPy by default.
 
     Raises
     ------
@@ -65,12 +77,14 @@ def read_linked(
     indices = np.arange(*_bounds(rows), dtype=np.int64)
     links = _links(tables, path)
     data = _dataset(tables, path[-1])
-    if layout == "jagged":
-        return linked_jagged(indices, links, data, indices_only=index_only)
-    if layout != "single":
-        return linked_padded(indices, links, data, indices_only=index_only)
+    backend = choose_backend("numpy") if backend is None else backend
+    if layout == "padded":
+        cells = linked_cells(indices, links, data, indices_only=index_only)
+        return present_padded(backend, cells)
     jagged = linked_jagged(indices, links, data, indices_only=index_only)
-    return _single(path, jagged)
+    if layout == "single":
+        return present_padded(backend, _single(path, jagged))
+    return present(backend, jagged)
 
 
 def read_item(tables: LinkedTables, key: Any, filename: str) -> Any:
@@ -90,7 +104,7 @@ def read_item(tables: LinkedTables, key: Any, filename: str) -> Any:
             f"{key!r} does not select rows of a dataset: names come first, then one selection",
             advice="Write dm['dataset', 0:10], or dm['parent', 'child', 0:10].",
         )
-    selection = key[-1] if has_selection else slice(None)
+    selection = download(key[-1]) if has_selection else slice(None)
     if len(names) == 1 and not _names_dataset(tables, names[0]):
         table = tables.rows(absolute_path(names[0]))
         return read_rows(table, select_rows(selection, table.shape[0], what=names[0]))
@@ -147,7 +161,8 @@ def _links(tables: LinkedTables, path: Sequence[str]) -> list[References]:
     return links
 
 
-def _single(path: Sequence[str], jagged: Jagged) -> np.ma.MaskedArray[Any, Any]:
+def _single(path: Sequence[str], jagged: Jagged) -> Cells:
+    """Return rows that are one for each parent at most."""
     counts = jagged.counts
     if counts.max(initial=0) > 1:
         row = int(np.argmax(counts > 1))
@@ -156,9 +171,4 @@ def _single(path: Sequence[str], jagged: Jagged) -> np.ma.MaskedArray[Any, Any]:
             f"{' -> '.join(path)}",
             advice="Take `layout: padded` or `layout: jagged`.",
         )
-    padded = np.ma.MaskedArray(
-        np.zeros((len(counts), *jagged.values.shape[1:]), jagged.values.dtype), mask=True
-    )
-    there = counts == 1
-    padded[there] = jagged.values
-    return padded
+    return Cells((len(counts),), np.flatnonzero(counts), jagged.values)

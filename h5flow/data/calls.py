@@ -16,6 +16,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from h5flow.arrays import array_in, dtype_of
 from h5flow.errors import CallError, did_you_mean
 from h5flow.references.regions import is_region_dtype
 
@@ -46,6 +47,7 @@ class DereferenceCall:
     ref_direction: Any = (0, 1)
     indices_only: bool = False
     as_masked: bool = True
+    xp: Any = None
 
 
 def bind_call(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> DereferenceCall:
@@ -81,7 +83,7 @@ def bind_call(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> DereferenceCa
 
 
 def _is_data_first(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
-    if not args or "data" in kwargs or not isinstance(args[0], h5py.Dataset | np.ndarray):
+    if not args or "data" in kwargs or not _is_array(args[0]):
         return False
     if "sel" in kwargs or not _can_select(args[0]):
         return True
@@ -97,10 +99,14 @@ def _is_data_first(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
     return _is_region(third) and not (len(args) > 3 and _is_region(args[3]))
 
 
-def _can_select(first: h5py.Dataset | np.ndarray[Any, Any]) -> bool:
+def _is_array(first: Any) -> bool:
+    return isinstance(first, h5py.Dataset | np.ndarray) or array_in(first) is not None
+
+
+def _can_select(first: Any) -> bool:
     # NumPy makes an array of floats of an empty list.
-    kinds = "biuf" if first.shape == (0,) else "biu"
-    return len(first.shape) <= 1 and first.dtype.kind in kinds
+    kinds = "biuf" if tuple(first.shape) == (0,) else "biu"
+    return len(first.shape) <= 1 and dtype_of(first).kind in kinds
 
 
 def _is_region(argument: Any) -> bool:

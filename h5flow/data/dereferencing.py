@@ -8,20 +8,14 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from h5flow.data.beside_references import parent_of, region_of
-from h5flow.data.calls import bind_call
-from h5flow.data.following import (
-    References,
-    Regions,
-    linked_jagged,
-    linked_padded,
-    read_regions,
-)
-from h5flow.errors import CallError, DataError
-from h5flow.io.reading import RowSource, read_slice
+from h5flow.arrays import array_in
+from h5flow.backends import Backend, owner_of
+from h5flow.data.calls import DereferenceCall, bind_call
+from h5flow.data.following import linked_jagged, linked_padded
+from h5flow.data.host_copies import to_host
+from h5flow.data.parents import begin, references_of, source_of
+from h5flow.errors import CallError
 from h5flow.references.jagged import Jagged
-from h5flow.references.regions import Int64Array, merge
-from h5flow.references.selection import select_rows
 
 __all__ = ["dereference", "dereference_chain", "dereference_jagged"]
 
@@ -90,14 +84,7 @@ def dereference(*args: Any, **kwargs: Any) -> MaskedArray | list[np.ndarray[Any,
         a list they are left out.
     """
     call = bind_call(args, kwargs)
-    data = _source(call.data, "data")
-    rows, mask, references, regions = _begin(
-        call.sel, call.ref, call.region, call.mask, call.ref_direction
-    )
-    follow = linked_padded if call.as_masked else linked_jagged
-    result = follow(
-        rows, [references], data, mask=mask, regions=regions, indices_only=call.indices_only
-    )
+    result = _follow(call, padded=call.as_masked)
     return list(result) if isinstance(result, Jagged) else result
 
 
@@ -114,14 +101,8 @@ def dereference_jagged(*args: Any, **kwargs: Any) -> Jagged:
     """
     if "as_masked" in kwargs:
         raise CallError("there is no argument 'as_masked': jagged rows have no masked cells")
-    call = bind_call(args, kwargs)
-    data = _source(call.data, "data")
-    rows, mask, references, regions = _begin(
-        call.sel, call.ref, call.region, call.mask, call.ref_direction
-    )
-    return linked_jagged(
-        rows, [references], data, mask=mask, regions=regions, indices_only=call.indices_only
-    )
+    jagged: Jagged = _follow(bind_call(args, kwargs), padded=False)
+    return jagged
 
 
 def dereference_chain(
@@ -132,6 +113,8 @@ def dereference_chain(
     mask: Any = None,
     ref_directions: Sequence[tuple[int, int]] | None = None,
     indices_only: bool = False,
+    *,
+    xp: Any = None,
 ) -> MaskedArray:
     """Return the rows at the end of a chain of references.
 
@@ -161,7 +144,7 @@ def dereference_chain(
     CallError, DataError, PaddingError
         As for `dereference`.
     """
-    if isinstance(refs, h5py.Dataset | np.ndarray) or not len(refs):
+    if isinstance(refs, h5py.Dataset | np.ndarray) or array_in(refs) is not None or not len(refs):
         raise CallError("`refs` is a list of references, one per link of the chain")
     if data is None and not indices_only:
         raise CallError(
@@ -174,111 +157,55 @@ def dereference_chain(
         raise CallError(
             f"{len(refs)} links have {len(regions)} regions and {len(directions)} directions"
         )
-    rows, row_mask, first, first_regions = _begin(sel, refs[0], regions[0], mask, directions[0])
-    chain = [first]
-    for ref, region, direction in zip(refs[1:], regions[1:], directions[1:], strict=True):
-        chain.append(_references(ref, region, direction))
+    backend = _backend_of(xp, sel, *refs, data, *regions, mask)
+    if backend is not None and not backend.is_host:
+        from h5flow.data.dereferencing_on_device import follow_chain_to, padded_on
+
+        levels = follow_chain_to(backend, sel, refs, regions, directions, mask)
+        padded: MaskedArray = padded_on(backend, levels, data, indices_only=indices_only)
+        return padded
+    if backend is not None:
+        sel, refs, data, regions, mask = to_host((sel, tuple(refs), data, tuple(regions), mask))
+    start = begin(sel, refs[0], regions[0], mask, directions[0])
+    links = zip(refs[1:], regions[1:], directions[1:], strict=True)
     return linked_padded(
-        rows,
-        chain,
-        _source(data, "data"),
-        mask=row_mask,
-        regions=first_regions,
+        start.rows,
+        [start.references, *(references_of(*link) for link in links)],
+        source_of(data, "data"),
+        mask=start.mask,
+        regions=start.regions,
         indices_only=indices_only,
     )
 
 
-def _begin(
-    sel: Any, ref: Any, region: Any, mask: Any, direction: Any
-) -> tuple[Int64Array, np.ndarray[Any, np.dtype[np.bool_]] | None, References, Regions | None]:
-    """Return the selected rows, which not to follow, the references, and regions if given."""
-    references = _references(ref, region, direction)
-    if references.region is None and references.parent_rows is None:
-        # The whole table is read for the number of rows; once is enough.
-        table = read_slice(references.ref, 0, references.ref.shape[0])
-        references = References(table, None, references.direction)
-    hidden = None
-    if isinstance(sel, np.ma.MaskedArray) and sel.dtype.kind in "iu" and sel.ndim == 1:
-        hidden = np.ma.getmaskarray(sel)
-        rows = np.zeros(len(sel), np.int64)
-        rows[~hidden] = _select(sel.compressed(), references)
-    else:
-        rows = _select(sel, references)
-    return rows, _row_mask(mask, hidden, len(rows)), references, _given_regions(rows, references)
+def _follow(call: DereferenceCall, *, padded: bool) -> Any:
+    """Follow references where their arrays live, or where the call says."""
+    sel, ref, data, region, mask = call.sel, call.ref, call.data, call.region, call.mask
+    backend = _backend_of(call.xp, sel, ref, data, region, mask)
+    if backend is not None and not backend.is_host:
+        from h5flow.data.dereferencing_on_device import follow_chain_to, jagged_on, padded_on
+
+        levels = follow_chain_to(backend, sel, [ref], [region], [call.ref_direction], mask)
+        give = padded_on if padded else jagged_on
+        return give(backend, levels, data, indices_only=call.indices_only)
+    if backend is not None:
+        sel, ref, data, region, mask = to_host((sel, ref, data, region, mask))
+    start = begin(sel, ref, region, mask, call.ref_direction)
+    follow = linked_padded if padded else linked_jagged
+    return follow(
+        start.rows,
+        [start.references],
+        source_of(data, "data"),
+        mask=start.mask,
+        regions=start.regions,
+        indices_only=call.indices_only,
+    )
 
 
-def _references(ref: Any, region: Any, direction: Any) -> References:
-    """Return references with what their file says about them."""
-    table = _source(ref, "ref")
-    if table is None:
-        raise CallError("the references to follow are missing: `ref` is None")
-    columns = tuple(direction) if isinstance(direction, Sequence | np.ndarray) else (direction,)
-    if columns not in {(0, 1), (1, 0)}:
-        raise DataError(f"a direction of references is (0, 1) or (1, 0), not {direction}")
-    regions = _source(region, "region")
-    parent = None
-    if isinstance(table, h5py.Dataset):
-        parent = parent_of(table, columns[0])
-        regions = region_of(table, columns[0]) if regions is None else regions
-    parent_rows = parent.shape[0] if parent is not None and parent.shape else None
-    return References(table, regions, (columns[0], columns[1]), parent_rows=parent_rows)
-
-
-def _source(argument: Any, name: str) -> RowSource | None:
-    if argument is None or isinstance(argument, h5py.Dataset | np.ndarray):
-        return argument
-    if isinstance(argument, h5py.Group):
-        raise DataError(
-            f"`{name}` is the group {argument.name}, not a dataset",
-            advice=f"The rows of a dataset are in file['{argument.name}/data'].",
-        )
-    return np.asarray(argument)
-
-
-def _select(sel: Any, references: References) -> Int64Array:
-    """Return selected rows of the parent, whose length may be known only from its references."""
-    region, length = references.region, references.parent_rows
-    if length is not None:
-        return select_rows(sel, length, what="the parent of these references")
-    if region is None:
-        parents = references.ref[:][:, references.direction[0]]
-        return select_rows(sel, int(parents.max(initial=0)) + bool(len(parents)), bounded=False)
-    if isinstance(sel, slice) and isinstance(region, np.ndarray):
-        # A region of just the selected rows says nothing about the parent's length.
-        start, step = sel.start or 0, 1 if sel.step is None else sel.step
-        if sel.stop is not None and min(start, sel.stop, step) >= 0 and step:
-            rows = np.arange(start, sel.stop, step, dtype=np.int64)
-            if len(rows) == len(region):
-                return rows
-    return select_rows(sel, region.shape[0], bounded=False)
-
-
-def _given_regions(rows: Int64Array, references: References) -> Regions | None:
-    """Return the regions of an array that has one per selected row, None where it has not."""
-    region, table_rows = references.region, references.ref.shape[0]
-    if not isinstance(region, np.ndarray) or len(region) != len(rows):
-        return None
-    order = np.arange(len(rows), dtype=np.int64)
-    if np.array_equal(rows, order):
-        return None
-    given = read_regions(region, order, table_rows)
-    if references.parent_rows not in {None, len(region)}:
-        return given
-    looked_up = references.regions_of(rows)
-    return Regions(*merge(given.starts, given.stops, looked_up.starts, looked_up.stops))
-
-
-def _row_mask(
-    mask: Any, hidden: np.ndarray[Any, np.dtype[np.bool_]] | None, count: int
-) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
-    if mask is None or mask is np.ma.nomask:
-        return hidden
-    given = np.atleast_1d(np.asarray(mask))
-    if given.shape != (count,) or (count and given.dtype != np.bool_):
-        raise DataError(
-            f"a mask has one boolean per selected row, shape ({count},), not {given.dtype} "
-            f"{given.shape}",
-            advice="Where it has fields, take one of them: mask['field'].",
-        )
-    given = given.astype(np.bool_)
-    return given if hidden is None else given | hidden
+def _backend_of(xp: Any, *arguments: Any) -> Backend | None:
+    """Return the backend of a namespace, or of the first argument that lives on a device."""
+    if xp is not None:
+        return owner_of(xp.zeros((1,)))
+    arrays = (array_in(argument) for argument in arguments)
+    found = next((array for array in arrays if array is not None), None)
+    return None if found is None else owner_of(found)

@@ -17,11 +17,14 @@ from h5flow.references.padding import pad_cells
 from h5flow.references.regions import Int64Array, is_region_dtype, join_intervals
 
 __all__ = [
+    "Cells",
     "References",
     "Regions",
     "follow_chain",
+    "linked_cells",
     "linked_jagged",
     "linked_padded",
+    "missing_rows_warning",
     "read_regions",
 ]
 
@@ -160,6 +163,46 @@ def follow_chain(
     return levels
 
 
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Rows, and where each goes in the rectangle that they are padded to.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the rectangle, (n, w, ...).
+    cells : numpy.ndarray
+        int64, shape (total,), strictly ascending: the cell of each value, in C order.
+    values : numpy.ndarray
+        Shape (total, ...).
+    """
+
+    shape: tuple[int, ...]
+    cells: Int64Array
+    values: np.ndarray[Any, Any]
+
+
+def linked_cells(
+    rows: Int64Array,
+    chain: Sequence[References],
+    data: RowSource | None,
+    *,
+    mask: BoolArray | None = None,
+    regions: Regions | None = None,
+    indices_only: bool = False,
+) -> Cells:
+    """Return the rows at the end of a chain of references, and how they would be padded.
+
+    Parameters are those of `linked_padded`.
+    """
+    levels = follow_chain(rows, chain, mask=mask, regions=regions)
+    shape, cells = cells_of(levels)
+    index, there = levels[-1].index, _existing(chain, levels, data, "masked")
+    if there is not None and not there.all():
+        cells, index = cells[there], index[there]
+    return Cells(shape, cells, _values(index, data, indices_only))
+
+
 def linked_padded(
     rows: Int64Array,
     chain: Sequence[References],
@@ -190,12 +233,8 @@ def linked_padded(
         Shape (n, w1, w2, ..., *row shape). References to rows that do not exist have a cell,
         masked, and give one warning.
     """
-    levels = follow_chain(rows, chain, mask=mask, regions=regions)
-    shape, cells = cells_of(levels)
-    index, there = levels[-1].index, _existing(chain, levels, data, "masked")
-    if there is not None and not there.all():
-        cells, index = cells[there], index[there]
-    return pad_cells(shape, cells, _values(index, data, indices_only), budget=budget)
+    cells = linked_cells(rows, chain, data, mask=mask, regions=regions, indices_only=indices_only)
+    return pad_cells(cells.shape, cells.cells, cells.values, budget=budget)
 
 
 def linked_jagged(
@@ -244,13 +283,16 @@ def _existing(
         there = _within(levels[-1].index, data.shape[0] if data.shape else 0)
         missing += len(there) - int(np.count_nonzero(there))
     if missing:
-        warnings.warn(
-            f"{missing:,} of the references that were followed point to rows that do not exist; "
-            f"they are {fate}",
-            H5FlowWarning,
-            stacklevel=4,
-        )
+        warnings.warn(missing_rows_warning(missing, fate), stacklevel=5)
     return there
+
+
+def missing_rows_warning(missing: int, fate: str) -> H5FlowWarning:
+    """Return what is said of references to rows that do not exist."""
+    return H5FlowWarning(
+        f"{missing:,} of the references that were followed point to rows that do not exist; "
+        f"they are {fate}"
+    )
 
 
 def _within(index: Int64Array, length: int | None) -> BoolArray:

@@ -10,6 +10,7 @@ import numpy as np
 
 from h5flow.data.attributes import as_attribute
 from h5flow.data.conversion import as_rows
+from h5flow.data.host_copies import download, to_host
 from h5flow.data.inventory import (
     Inventory,
     check_group,
@@ -187,10 +188,10 @@ class LinkedTables:
         """Queue rows of a dataset, checked."""
         table, label = self.dataset(name), clean_name(name)
         check_writable(label, table)
-        where, order = rows_to_write(label, rows, table.length)
+        where, order = rows_to_write(label, download(rows), table.length)
         count = where.stop - where.start if isinstance(where, slice) else len(where)
         asked = count if order is None else order.asked
-        values = as_rows(label, table, asked, data)
+        values = as_rows(label, table, asked, to_host(data))
         if order is not None:
             values = values[order.take]
         if count:
@@ -201,7 +202,7 @@ class LinkedTables:
         paths, direction = self.relation(parent, child)
         label = f"{clean_name(parent)} -> {clean_name(child)}"
         table = self.rendezvous.table(paths.ref)
-        pairs = as_pairs(label, refs, table.dtype)
+        pairs = as_pairs(label, to_host(refs), table.dtype)
         if not len(pairs):
             return
         if direction == (1, 0):
@@ -215,7 +216,9 @@ class LinkedTables:
     def set_attributes(self, name: str, values: Mapping[str, Any]) -> None:
         """Queue metadata of a group, which is made if there is none."""
         path = attributes_path(name)
-        stored = {key: as_attribute(f"{name}.{key}", value) for key, value in values.items()}
+        stored = {
+            key: as_attribute(f"{name}.{key}", to_host(value)) for key, value in values.items()
+        }
         if path not in self._known_groups:
             self.rendezvous.ask("group", path)
             self._known_groups.add(path)

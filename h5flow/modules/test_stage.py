@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-import numpy as np
-
 from h5flow.core.stage import H5FlowStage
 
 __all__ = ["H5FlowTestStage"]
@@ -27,7 +25,7 @@ class H5FlowTestStage(H5FlowStage):
         """Log the chunk, and shape and dtype of all that is in the cache."""
         logger.info("%s.run(%r, %s)", self.name, source_name, source_slice)
         for name, rows in cache.items():
-            shape = np.shape(rows) if isinstance(rows, np.ndarray) else type(rows).__name__
+            shape = getattr(rows, "shape", type(rows).__name__)
             logger.info("    cache[%r]: %s %s", name, shape, getattr(rows, "dtype", ""))
 
     def finish(self, source_name: str) -> None:

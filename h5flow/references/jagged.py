@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from h5flow.arrays import namespace_of
 from h5flow.errors import DataError
 from h5flow.references.regions import Int64Array
 
@@ -21,12 +22,14 @@ class Jagged:
 
     Parameters
     ----------
-    offsets : numpy.ndarray
+    offsets : array
         int64, shape (n + 1,): parent i has the rows ``offsets[i]:offsets[i + 1]`` of `values`.
-    values : numpy.ndarray
+    values : array or Columns
         Shape (total, ...): linked rows, or their indices.
-    index : numpy.ndarray
+    index : array
         int64, shape (total,): where in the file's dataset the rows stand.
+
+    All three are arrays of one library, by default NumPy.
 
     Raises
     ------
@@ -47,6 +50,8 @@ class Jagged:
     index: Int64Array
 
     def __post_init__(self) -> None:
+        if not isinstance(self.offsets, np.ndarray):
+            return  # to look at its values would wait for the device
         if not len(self.offsets) or self.offsets[-1] != len(self.values):
             raise DataError(f"the offsets do not end at the {len(self.values)} rows that there are")
         if len(self.index) != len(self.values):
@@ -55,21 +60,28 @@ class Jagged:
     @property
     def counts(self) -> Int64Array:
         """How many rows each parent has, int64, shape (n,)."""
-        return np.diff(self.offsets)
+        counts: Int64Array = self.offsets[1:] - self.offsets[:-1]
+        return counts
 
     @property
     def parent(self) -> Int64Array:
         """The parent of each row, counted from the first parent, int64, shape (total,)."""
-        return np.repeat(np.arange(len(self), dtype=np.int64), self.counts)
+        if isinstance(self.offsets, np.ndarray):
+            return np.repeat(np.arange(len(self), dtype=np.int64), self.counts)
+        # by searching, for not every library repeats by an array
+        xp = namespace_of(self.offsets)
+        places = xp.arange(self.values.shape[0], dtype=xp.int64)
+        found: Int64Array = xp.searchsorted(self.offsets[1:], places, side="right")
+        return found
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Dtype of a row."""
+        """Dtype of a row; structured where it has fields."""
         dtype: np.dtype[Any] = self.values.dtype
         return dtype
 
     def __len__(self) -> int:
-        return len(self.offsets) - 1
+        return int(self.offsets.shape[0]) - 1
 
     def __getitem__(self, field: str) -> np.ndarray[Any, Any]:
         """Return one field of all rows, shape (total, ...), a view.
@@ -79,7 +91,7 @@ class Jagged:
         DataError
             The rows have no such field.
         """
-        names = self.values.dtype.names or ()
+        names = getattr(self.values.dtype, "names", None) or ()
         if field not in names:
             known = f"the fields are {', '.join(names)}" if names else "the rows have no fields"
             raise DataError(
@@ -91,6 +103,6 @@ class Jagged:
 
     def __iter__(self) -> Iterator[np.ndarray[Any, Any]]:
         """Yield the rows of each parent, shape (count, ...), views."""
-        bounds = self.offsets.tolist()
+        bounds = [int(offset) for offset in self.offsets]
         for start, stop in pairwise(bounds):
             yield self.values[start:stop]

@@ -12,7 +12,15 @@ from h5flow.errors import PaddingError
 from h5flow.references.jagged import Jagged
 from h5flow.references.regions import Int64Array
 
-__all__ = ["PADDING_BUDGET", "full_mask", "pad_cells", "rank_in_row", "to_padded", "zero_rows"]
+__all__ = [
+    "PADDING_BUDGET",
+    "check_budget",
+    "full_mask",
+    "pad_cells",
+    "rank_in_row",
+    "to_padded",
+    "zero_rows",
+]
 
 # One row of 10^5 references in a chunk of 65,536 makes 524 GB; jagged it is 0.17 GB.
 PADDING_BUDGET = 4 * 2**30
@@ -84,7 +92,7 @@ def pad_cells(
         The result would take more than the budget.
     """
     tail = values.shape[1:]
-    _check_budget(shape, values, PADDING_BUDGET if budget is None else budget)
+    check_budget(shape, values, PADDING_BUDGET if budget is None else budget)
     count = math.prod(shape)
     if len(cells) == count:
         # A rectangle already: ascending cells are then all cells in order.
@@ -153,7 +161,13 @@ def _scatter(data: np.ndarray[Any, Any], cells: Int64Array, values: np.ndarray[A
     data.reshape(len(data), -1).view(raw)[:, 0][cells] = source
 
 
-def _check_budget(shape: tuple[int, ...], values: np.ndarray[Any, Any], budget: int) -> None:
+def check_budget(shape: tuple[int, ...], values: np.ndarray[Any, Any], budget: int) -> None:
+    """Refuse padding that takes more bytes, data and mask, than are allowed.
+
+    Raises
+    ------
+    PaddingError
+    """
     cell = math.prod(values.shape[1:])
     cell *= values.dtype.itemsize + np.ma.make_mask_descr(values.dtype).itemsize
     needed = math.prod(shape) * cell

@@ -25,7 +25,12 @@ def test_a_backend_that_does_not_exist_is_an_error_that_lists_those_that_do() ->
 def test_rows_stay_where_they_are() -> None:
     rows = np.ma.masked_array(np.arange(3), mask=[True, False, True])
     backend = NumPyBackend()
-    assert backend.to_device(rows) is rows
-    assert backend.to_host(rows) is rows
-    assert backend.to_host([1, 2]).tolist() == [1, 2]
+    assert backend.upload([rows])[0] is rows
+    assert backend.download([rows])[0] is rows
+    assert backend.download([[1, 2]])[0].tolist() == [1, 2]
     backend.synchronise()
+
+
+def test_numpy_has_no_devices_to_choose() -> None:
+    with pytest.raises(UsageError, match="no device 'cuda'"):
+        choose_backend("numpy:cuda")

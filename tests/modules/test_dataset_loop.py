@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from h5flow.backends import choose_backend
 from h5flow.core.component import Surroundings, surrounded_by
 from h5flow.errors import ConfigError, H5FlowWarning, UsageError
 from h5flow.modules import H5FlowDatasetLoopGenerator
@@ -26,7 +27,7 @@ def loop(
         dataset = file.create_dataset("events/data", (length,), "f8", chunks=(8,), maxshape=(None,))
         manager = SimpleNamespace(get_dset=lambda _name: dataset)
         comm = SimpleNamespace(Get_rank=lambda: rank, Get_size=lambda: size)
-        with surrounded_by(Surroundings(comm, np)):
+        with surrounded_by(Surroundings(comm, choose_backend("numpy"))):
             made = H5FlowDatasetLoopGenerator(
                 name="loop",
                 classname="H5FlowDatasetLoopGenerator",

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from h5flow import H5FlowStage
+from h5flow.data import to_host
 from h5flow.errors import H5FlowWarning
 
 from .spectrum_picture import PICTURE_FORMATS, draw_spectrum
@@ -49,7 +50,7 @@ class MassSpectrum(H5FlowStage):
         self.data_manager.create_dset("mass_spectrum", BIN)
 
     def run(self, source_name: str, source_slice: slice, cache: dict[str, Any]) -> None:
-        mass = cache["dimuons"]["mass"]
+        mass = to_host(cache["dimuons"]["mass"])  # np.histogram is NumPy's own
         counts, _ = np.histogram(mass, self.edges)
         self.counts += counts
         self.totals += [len(mass), count_between(mass, *JPSI), count_between(mass, *Z)]

@@ -48,15 +48,15 @@ class MuonPairs(H5FlowStage):
         good &= (pt[first] >= self.min_pt) & (pt[second] >= self.min_pt)
         first, second = first[good], second[good]
 
-        rows = self.data_manager.reserve_data("dimuons", len(first))
+        rows = self.data_manager.reserve_data("dimuons", first.shape[0])
         self.data_manager.write_data("dimuons", rows, combine(muons, first, second, xp))
 
         pair = xp.arange(rows.start, rows.stop)
         event = source_slice.start + muons.parent[first]
         self.data_manager.write_ref(source_name, "dimuons", xp.stack([event, pair], axis=1))
         muon1, muon2 = muons.index[first], muons.index[second]  # their rows in the file
-        refs = xp.stack([pair, muon1, pair, muon2], axis=1).reshape(-1, 2)  # two for each pair
-        self.data_manager.write_ref("dimuons", "muons", refs)
+        refs = xp.stack([pair, muon1, pair, muon2], axis=1)
+        self.data_manager.write_ref("dimuons", "muons", xp.reshape(refs, (-1, 2)))  # two for each
 
 
 def positions_of_pairs(muons: Any, xp: Any) -> tuple[Any, Any]:
@@ -65,10 +65,12 @@ def positions_of_pairs(muons: Any, xp: Any) -> tuple[Any, Any]:
     A muon pairs with all that stand after it in its event: four muons at the positions 5 to 8 make
     the pairs 5-6, 5-7, 5-8, 6-7, 6-8, 7-8.
     """
-    position = xp.arange(len(muons.values))
+    position = xp.arange(muons.values.shape[0])
     partners = muons.offsets[muons.parent + 1] - position - 1  # muons after it in its event
-    end = xp.cumsum(partners)  # the pairs of muon i are the rows end[i] - partners[i] : end[i]
-    pair = xp.arange(int(partners.sum()))
+    end = xp.cumulative_sum(
+        partners
+    )  # the pairs of muon i are the rows end[i] - partners[i] : end[i]
+    pair = xp.arange(int(xp.sum(partners)))
     first = xp.searchsorted(end, pair, side="right")
     second = first + 1 + pair - (end - partners)[first]
     return first, second
@@ -76,7 +78,7 @@ def positions_of_pairs(muons: Any, xp: Any) -> tuple[Any, Any]:
 
 def combine(muons: Any, first: Any, second: Any, xp: Any) -> dict[str, Any]:
     """Return the columns of ``dimuons``, in double precision."""
-    pt, eta, phi = (muons[name].astype("f8") for name in ("pt", "eta", "phi"))
+    pt, eta, phi = (xp.astype(muons[name], xp.float64) for name in ("pt", "eta", "phi"))
     pt1, eta1, phi1 = pt[first], eta[first], phi[first]
     pt2, eta2, phi2 = pt[second], eta[second], phi[second]
 
@@ -91,5 +93,5 @@ def combine(muons: Any, first: Any, second: Any, xp: Any) -> dict[str, Any]:
         "mass": 2 * xp.sqrt(pt1 * pt2 * bracket),
         "pt": xp.hypot(px, py),
         "rapidity": xp.log(forward / backward) / 2,
-        "phi": xp.arctan2(py, px),
+        "phi": xp.atan2(py, px),
     }

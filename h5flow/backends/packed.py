@@ -1,0 +1,139 @@
+"""Libraries whose arrays can be seen as bytes: everything moves in one copy.
+
+Rows are copied once, as they are, into memory from which the device takes them, and come apart into
+fields there: what the host does costs what copying the bytes costs.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from h5flow.arrays import dtype_of
+from h5flow.backends.array_api import ArrayAPIBackend
+from h5flow.backends.protocol import Uploaded
+
+__all__ = ["PackedBackend"]
+
+Array = np.ndarray[Any, Any]
+
+ALIGNMENT = 64
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A part of an upload, and where its bytes begin."""
+
+    rows: Array
+    begin: int
+
+
+class PackedBackend(ArrayAPIBackend):
+    """Rows as arrays of a library that can reinterpret bytes."""
+
+    def upload(self, parts: Sequence[Array], /) -> list[Uploaded]:
+        """Return arrays of NumPy as the library's, moved in one copy."""
+        whole = [_can_travel_as_bytes(part.dtype) for part in parts]
+        placed = list(
+            _place([part for part, is_whole in zip(parts, whole, strict=True) if is_whole])
+        )
+        size = placed[-1].begin + placed[-1].rows.nbytes if placed else 0
+        moved: Iterator[Uploaded] = iter(())
+        if placed:
+            staging = self._staging(size)
+            for part in placed:
+                _copy(part.rows, staging[part.begin : part.begin + part.rows.nbytes])
+            self.traffic.up(size)
+            device_bytes = self._send(staging)
+            moved = (self._split(device_bytes, part) for part in placed)
+        return [
+            next(moved) if is_whole else self._upload(part)
+            for part, is_whole in zip(parts, whole, strict=True)
+        ]
+
+    def download(self, arrays: Sequence[Any], /) -> list[Array]:
+        """Return arrays of the library as NumPy's, moved in one copy."""
+        if not arrays:
+            return []
+        sizes = [math.prod(array.shape) * dtype_of(array).itemsize for array in arrays]
+        fetched = self._fetch([array for array, size in zip(arrays, sizes, strict=True) if size])
+        self.traffic.down(sum(sizes))
+        found, begin = [], 0
+        for array, size in zip(arrays, sizes, strict=True):
+            found.append(fetched[begin : begin + size].view(dtype_of(array)).reshape(array.shape))
+            begin += size
+        return found
+
+    def _upload(self, part: Array) -> Uploaded:
+        """Upload rows with text or objects among their fields: each field by itself."""
+        if part.dtype.names is not None:
+            return {name: self._upload(part[name]) for name in part.dtype.names}
+        if self.stored_dtype(part) is None:
+            return part
+        return self.upload([np.ascontiguousarray(part)])[0]
+
+    def _split(self, device_bytes: Any, part: Placed) -> Uploaded:
+        rows, size = part.rows, part.rows.dtype.itemsize
+        raw = device_bytes[part.begin : part.begin + rows.nbytes].reshape((rows.size, size))
+        return self._field(raw, rows, rows.dtype, 0, rows.shape)
+
+    def _field(
+        self, raw: Any, host: Array, dtype: np.dtype[Any], offset: int, shape: tuple[int, ...]
+    ) -> Uploaded:
+        """Return what stands at `offset` in the bytes of rows, shape (rows, bytes of a row)."""
+        if dtype.names is not None:
+            fields: Mapping[str, Any] = dtype.fields or {}
+            return {
+                name: self._field(
+                    raw, host[name], fields[name][0], offset + fields[name][1], host[name].shape
+                )
+                for name in dtype.names
+            }
+        stored = self.stored_dtype(host)
+        if stored is None:
+            return host
+        column = raw[:, offset : offset + dtype.itemsize]
+        return self._reinterpret(column, host.dtype, stored).reshape(shape)
+
+    @abstractmethod
+    def _staging(self, size: int) -> Array:
+        """Return `size` bytes of the host's memory from which the device can take them."""
+
+    @abstractmethod
+    def _send(self, staging: Array) -> Any:
+        """Return these bytes on the device, when the host's memory may be used again."""
+
+    @abstractmethod
+    def _fetch(self, arrays: Sequence[Any]) -> Array:
+        """Return the bytes of arrays, one after the other, on the host."""
+
+    @abstractmethod
+    def _reinterpret(self, raw: Any, dtype: np.dtype[Any], stored: np.dtype[Any]) -> Any:
+        """Return bytes, shape (n, m), as contiguous values of `dtype`, widened to `stored`."""
+
+
+def _can_travel_as_bytes(dtype: np.dtype[Any]) -> bool:
+    """Return whether rows of this dtype are nothing but numbers in the machine's byte order."""
+    if dtype.names is not None:
+        return all(_can_travel_as_bytes(dtype[name]) for name in dtype.names)
+    if dtype.subdtype is not None:
+        return _can_travel_as_bytes(dtype.subdtype[0])
+    return dtype.kind in "biufcSU" and (dtype.isnative or dtype.kind in "SU")
+
+
+def _place(parts: Sequence[Array]) -> Iterator[Placed]:
+    begin = 0
+    for part in parts:
+        rows = np.ascontiguousarray(part)
+        yield Placed(rows.reshape(part.shape), begin)
+        begin += -(-rows.nbytes // ALIGNMENT) * ALIGNMENT
+
+
+def _copy(rows: Array, target: Array) -> None:
+    if rows.nbytes:
+        np.copyto(target, rows.reshape(-1).view(np.uint8))

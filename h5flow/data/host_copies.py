@@ -1,0 +1,137 @@
+"""From any array library to NumPy: only where it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from h5flow.arrays import DeviceRows, is_device_array
+from h5flow.backends import owner_of
+
+__all__ = ["download", "to_host"]
+
+Array = np.ndarray[Any, Any]
+
+
+def to_host(value: Any) -> Any:
+    """Return rows, columns, masked or jagged ones, or an array of any library, as NumPy's.
+
+    All of it moves in one copy. What is NumPy's already, or no array, is returned as it is; of a
+    mapping or tuple the values move.
+
+    Parameters
+    ----------
+    value : Columns, MaskedColumns, MaskedArray, Jagged, array or anything else
+
+    Returns
+    -------
+    numpy.ndarray, numpy.ma.MaskedArray or Jagged
+        Structured where there are fields; zero under a mask.
+    """
+    if type(value) is np.ndarray:
+        return value
+    arrays = list(_arrays_of(value))
+    return _rebuilt(value, iter(_moved(arrays))) if arrays else value
+
+
+def download(value: Any) -> Any:
+    """Return an array of any library as NumPy's, anything else as it is."""
+    return _moved([value])[0] if is_device_array(value) else value
+
+
+def _moved(arrays: list[Any]) -> list[Array]:
+    if not arrays:
+        return []
+    backend = owner_of(arrays[0])
+    found: list[Array] = backend.download(arrays)
+    return found
+
+
+def _arrays_of(value: Any) -> Iterator[Any]:
+    """Yield the arrays that a value is made of, in a fixed order."""
+    from h5flow.data.columns import Columns, HostField, MaskedColumns
+    from h5flow.data.masked import MaskedArray
+    from h5flow.references.jagged import Jagged
+
+    if isinstance(value, MaskedArray):
+        yield value.data
+        yield value.mask
+    elif isinstance(value, Columns):
+        if isinstance(value, MaskedColumns):
+            yield value.row_mask
+        for column in value.columns.values():
+            if not isinstance(column, HostField):
+                yield from _arrays_of(column)
+    elif isinstance(value, Jagged):
+        for each in (value.offsets, value.values, value.index):
+            yield from _arrays_of(each)
+    elif isinstance(value, Mapping | tuple):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from _arrays_of(part)
+    elif is_device_array(value):
+        yield value
+
+
+def _rebuilt(value: Any, moved: Iterator[Array]) -> Any:
+    from h5flow.references.jagged import Jagged
+
+    if isinstance(value, DeviceRows):
+        return _rebuilt_rows(value, moved)
+    if isinstance(value, Jagged):
+        return Jagged(*_rebuilt((value.offsets, value.values, value.index), moved))
+    if isinstance(value, Mapping):
+        return dict(zip(value, _rebuilt(tuple(value.values()), moved), strict=True))
+    if isinstance(value, tuple):
+        return tuple(_rebuilt(part, moved) for part in value)
+    return next(moved) if is_device_array(value) else value
+
+
+def _rebuilt_rows(value: DeviceRows, moved: Iterator[Array]) -> Array:
+    from h5flow.data.columns import MaskedColumns
+    from h5flow.data.masked import MaskedArray
+
+    if isinstance(value, MaskedArray):
+        data, mask = next(moved), next(moved)
+        return np.ma.MaskedArray(np.where(mask, np.zeros((), data.dtype), data), mask=mask)
+    if isinstance(value, MaskedColumns):
+        masked: Array = _masked_rows(value, next(moved), moved)
+        return masked
+    rows: Array = np.zeros(value.shape, value.dtype)  # type: ignore[attr-defined]
+    _fill_rows(rows, None, value, moved)
+    return rows
+
+
+def _masked_rows(value: Any, row_mask: Array, moved: Iterator[Array]) -> Any:
+    rows = np.zeros(value.shape, value.dtype)
+    mask = np.zeros(value.shape, np.ma.make_mask_descr(value.dtype))
+    _fill_rows(rows, mask, value, moved, row_mask)
+    return np.ma.MaskedArray(rows, mask=mask, keep_mask=False)
+
+
+def _fill_rows(
+    rows: Array, mask: Array | None, value: Any, moved: Iterator[Array], row_mask: Any = None
+) -> None:
+    """Put columns into rows of zeros, and their masks beside."""
+    from h5flow.data.columns import Columns, HostField, MaskedColumns
+    from h5flow.data.masked import MaskedArray
+
+    for name, column in value.columns.items():
+        if isinstance(column, HostField):
+            rows[name] = column.values()
+            if mask is not None:
+                cells = row_mask.reshape(row_mask.shape + (1,) * (rows[name].ndim - rows.ndim))
+                mask[name] = cells
+        elif isinstance(column, MaskedColumns):
+            inner = next(moved)
+            _fill_rows(rows[name], mask[name] if mask is not None else None, column, moved, inner)
+        elif isinstance(column, Columns):
+            _fill_rows(rows[name], None, column, moved)
+        elif isinstance(column, MaskedArray):
+            data, masked = next(moved), next(moved)
+            rows[name] = np.where(masked, np.zeros((), data.dtype), data)
+            if mask is not None:
+                mask[name] = masked
+        else:
+            rows[name] = next(moved)

@@ -1,0 +1,108 @@
+"""Rows that were read, in the form in which a stage gets them on its backend.
+
+On NumPy that is what NumPy has: structured and masked arrays. Elsewhere rows move in one copy, come
+apart into columns there, and are padded there, where padding costs no transfer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from h5flow.backends import Backend
+from h5flow.data.columns import Columns, HostField, MaskedColumns
+from h5flow.data.following import Cells
+from h5flow.data.masked import MaskedArray
+from h5flow.data.padding_on_device import pad
+from h5flow.references.jagged import Jagged
+from h5flow.references.padding import PADDING_BUDGET, check_budget, pad_cells
+
+__all__ = ["padding_budget", "present", "present_padded"]
+
+Array = np.ndarray[Any, Any]
+
+
+def present(backend: Backend, value: Any) -> Any:
+    """Return rows, masked or jagged ones, or an array, all of NumPy, as a backend has them.
+
+    What is none of these is returned as it is.
+    """
+    if backend.is_host:
+        return value
+    if isinstance(value, Jagged):
+        offsets, values, index = backend.upload([value.offsets, value.values, value.index])
+        return Jagged(offsets, _rows(backend, value.values, values), index)
+    if isinstance(value, np.ma.MaskedArray):
+        return _masked(backend, value)
+    if isinstance(value, np.ndarray):
+        return _rows(backend, value, backend.upload([value])[0])
+    return value
+
+
+def padding_budget(backend: Backend) -> int:
+    """Return the most bytes that padded rows may take on a backend."""
+    free = backend.free_bytes()
+    return PADDING_BUDGET if free is None else min(PADDING_BUDGET, free)
+
+
+def present_padded(backend: Backend, cells: Cells) -> Any:
+    """Return rows in the cells of a rectangle, those without a row masked.
+
+    Raises
+    ------
+    PaddingError
+        The result would not fit in memory.
+    """
+    budget = padding_budget(backend)
+    if backend.is_host:
+        return pad_cells(cells.shape, cells.cells, cells.values, budget=budget)
+    check_budget(cells.shape, cells.values, budget)
+    uploaded, places = backend.upload([cells.values, cells.cells])
+    values = _rows(backend, cells.values, uploaded)
+    return pad(backend.namespace, cells.shape, places, values)
+
+
+def _rows(backend: Backend, host: Array, uploaded: Any) -> Any:
+    """Return what was uploaded of rows as columns, an array where they have no fields."""
+    if not isinstance(uploaded, Mapping):
+        return uploaded
+    columns = {name: _rows_of_field(backend, host[name], part) for name, part in uploaded.items()}
+    arrays = [
+        column.like if isinstance(column, Columns) else column
+        for column in columns.values()
+        if not isinstance(column, HostField)
+    ]
+    xp = backend.namespace
+    return Columns(
+        host.dtype, columns, host.shape, arrays[0] if arrays else xp.zeros((0,), dtype=xp.bool)
+    )
+
+
+def _rows_of_field(backend: Backend, host: Array, uploaded: Any) -> Any:
+    if isinstance(uploaded, np.ndarray):
+        return HostField(lambda: uploaded)
+    return _rows(backend, host, uploaded)
+
+
+def _masked(backend: Backend, value: np.ma.MaskedArray[Any, Any]) -> Any:
+    """Return a masked array of NumPy as a backend has it."""
+    mask = np.ma.getmaskarray(value)
+    if value.dtype.names is None:
+        data, masked = backend.upload([value.data, mask])
+        return MaskedArray(data, masked)
+    columns: dict[str, Any] = {}
+    for name in value.dtype.names:
+        part = value[name]
+        if part.dtype.names is None and part.dtype.kind not in "biufc":
+            columns[name] = HostField(lambda part=part: part.filled(np.zeros((), part.dtype)))  # type: ignore[misc]
+        else:
+            columns[name] = _masked(backend, part)
+    whole = np.ones(value.shape, np.bool_)
+    for name in value.dtype.names:
+        inner = mask[name]
+        inner = inner.reshape(*value.shape, -1)
+        flat = inner.view(np.bool_) if inner.dtype.names else inner
+        whole &= flat.reshape(*value.shape, -1).all(axis=-1)
+    return MaskedColumns(value.dtype, columns, value.shape, backend.upload([whole])[0])

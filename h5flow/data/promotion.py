@@ -1,0 +1,90 @@
+"""NumPy's rules for mixed dtypes, on libraries that have stricter ones or others.
+
+The array API standard leaves open what an integer array and a float make; NumPy's answer, float64,
+is also ours, on every library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from h5flow.arrays import DeviceNamespace, dtype_of
+
+__all__ = ["Operator", "in_dtype", "library_dtype", "promoted"]
+
+Operator = Callable[[Any, Any], Any]
+ORDERINGS = frozenset({"lt", "le", "gt", "ge"})
+COMPARISONS = ORDERINGS | {"eq", "ne"}
+
+
+def library_dtype(xp: DeviceNamespace, dtype: np.dtype[Any]) -> Any:
+    """Return a dtype as the library has it, or the next one that holds its values."""
+    found = getattr(xp, dtype.name, None)
+    if found is None and dtype.kind == "f":
+        return xp.float32
+    if found is None:
+        raise TypeError(f"{xp} has no dtype {dtype.name}")
+    return found
+
+
+def in_dtype(xp: DeviceNamespace, value: Any, dtype: np.dtype[Any]) -> Any:
+    """Return an array in another dtype; the same array where it has it."""
+    wanted = library_dtype(xp, dtype)
+    return value if value.dtype == wanted else xp.astype(value, wanted)
+
+
+def promoted(
+    xp: DeviceNamespace, operator: Operator, first: Any, second: Any
+) -> tuple[Any, Any, np.dtype[Any]]:
+    """Return operands in the dtype in which NumPy would compute, and the result's dtype.
+
+    Parameters
+    ----------
+    operator : callable
+        Of the module `operator`.
+    first, second : array or scalar
+        At least one is an array of the library; scalars of Python and of NumPy count as NumPy
+        counts them.
+    """
+    kinds = _kind_of(first), _kind_of(second)
+    common, result = _dtypes(operator, *kinds)
+    return _as_operand(xp, first, common), _as_operand(xp, second, common), result
+
+
+def _kind_of(value: Any) -> Any:
+    """Return the dtype of an array or a scalar of NumPy, the type of a scalar of Python."""
+    if hasattr(value, "dtype"):
+        return dtype_of(value)
+    if isinstance(value, bool | int | float | complex):
+        return type(value)
+    raise TypeError(f"{value!r} is neither an array of this library nor a number")
+
+
+@lru_cache(maxsize=1024)
+def _dtypes(operator: Operator, first: Any, second: Any) -> tuple[np.dtype[Any], np.dtype[Any]]:
+    """Return in which dtype NumPy computes, and what it makes: tried on arrays without values."""
+    # masked ones, for numpy.ma widens more than NumPy does: float32 with 0.5 is float64
+    samples = [
+        np.ma.zeros(0, kind) if isinstance(kind, np.dtype) else kind(1) for kind in (first, second)
+    ]
+    result: np.dtype[Any] = operator(*samples).dtype
+    if operator.__name__.strip("_") not in COMPARISONS:
+        return result, result
+    arrays = [sample for sample in samples if isinstance(sample, np.ndarray)]
+    scalars = [sample for sample in samples if not isinstance(sample, np.ndarray)]
+    common = np.result_type(*arrays, *scalars)
+    if common.kind == "b" and operator.__name__ in ORDERINGS:  # the standard orders numbers alone
+        common = np.dtype(np.uint8)
+    return common, result
+
+
+def _as_operand(xp: DeviceNamespace, value: Any, dtype: np.dtype[Any]) -> Any:
+    if hasattr(value, "dtype") and not isinstance(value, np.generic):
+        return in_dtype(xp, value, dtype)
+    if isinstance(value, np.generic):
+        value = value.item()
+    return xp.asarray(value, dtype=library_dtype(xp, dtype))
