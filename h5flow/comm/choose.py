@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from h5flow.comm.absence import expect_all, tell_launcher_at_exit
 from h5flow.comm.protocol import Communicator
 from h5flow.errors import UsageError
 from h5flow.registry import Registry
@@ -97,6 +98,7 @@ def choose_communicator(name: str = "auto") -> Communicator:
     """
     global _chosen  # noqa: PLW0603 - a process has one group of ranks
     _chosen = _automatic() if name == "auto" else _named(name)
+    expect_all()
     return _chosen
 
 
@@ -129,7 +131,11 @@ def _automatic() -> Communicator:
 
 
 def _named(name: str) -> Communicator:
-    communicator = communicators.get(name)()
+    make = communicators.get(name)
+    if name == "mpi":
+        # until it has joined them the others wait for it
+        tell_launcher_at_exit()
+    communicator = make()
     if name == "mpi":
         _check_launched(communicator.size, find_launcher())
     return communicator

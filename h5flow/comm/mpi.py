@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from h5flow.comm.absence import LAUNCHER_READS_SECONDS
 from h5flow.comm.announcing import Announcer, announcing
 from h5flow.comm.buffers import contiguous_bytes
 from h5flow.comm.protocol import Announce
