@@ -246,6 +246,9 @@ class Channel:
                 answer = work()
             except BaseException as raised:
                 error = raised
+                if fatal or not isinstance(raised, H5FlowError):
+                    # Others may still send to this rank, and never come to the exchange.
+                    self.guard.ending(1, _report_of(_trace_of(raised), _message_of(raised)))
         acts = self.exchange(Outcome(tag, _as_strings(error), answer if self.rank == 0 else None))
         outcomes = [act for act in acts if isinstance(act, Outcome)]
         for rank, other in enumerate(outcomes):
@@ -319,8 +322,12 @@ class Channel:
 
     def _stop(self, rank: int, failed: Failed) -> None:
         self.failure, self._failed_rank = failed, rank
-        report = f"{failed.traceback}h5flow: error: {failed.error}" if rank == self.rank else ""
+        report = _report_of(failed.traceback, failed.error) if rank == self.rank else ""
         self.guard.ending(failed.status, report)
+
+
+def _report_of(trace: str, message: str) -> str:
+    return f"{trace}h5flow: error: {message}"
 
 
 def _trace_of(error: BaseException | None) -> str:

@@ -333,3 +333,33 @@ if FAULT["how"] == "full":
     assert done.returncode == 1
     check_one_error(done, "there is no room for")
     check_nothing_is_published(folder)
+
+
+def test_a_writer_that_cannot_take_what_others_send_ends_all_ranks(folder: Path):
+    """The others send on, and never come to where failures are told."""
+    module = folder / "h5flow_modules" / "faulty.py"
+    module.write_text(
+        MODULE.replace("10)", "100_000)")  # more than MPI sends before it is received
+        + """
+
+from h5flow.comm.mpi import MpiCommunicator
+
+receive = MpiCommunicator.receive
+
+
+def receive_little(communicator, rank):
+    if len(memory := receive(communicator, rank)):
+        raise MemoryError("no room for rows")
+    return memory
+
+
+MpiCommunicator.receive = receive_little
+"""
+    )
+    begin = time.monotonic()
+    done = run_with(folder)
+    assert time.monotonic() - begin < 15
+    assert done.returncode == 1
+    assert done.stderr.count("h5flow: error: ") == 1
+    assert "MemoryError: no room for rows" in done.stderr
+    check_nothing_is_published(folder, killed=True)
