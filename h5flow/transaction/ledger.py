@@ -103,8 +103,10 @@ class Ledger:
         return found
 
     def note_links(self, rank: int, path: str) -> None:
-        """Take down that references of a rank are placed before the hook has ended."""
+        """Take down that references of a rank are placed, in the loop."""
         self._note_order(rank, path, "references")
+        if self._size > 1:
+            self._note_part(path)
 
     def _at_once(self, acts: Sequence[Act]) -> list[Turn]:
         served: list[int] = []
@@ -175,10 +177,13 @@ class Ledger:
         if isinstance(act, Create) or not self._in_loop or self._size == 1:
             return
         self._note_order(rank, act.path, "rows")
-        part = self._appenders.setdefault(act.path, self._part)
+        self._note_part(act.path)
+
+    def _note_part(self, path: str) -> None:
+        part = self._appenders.setdefault(path, self._part)
         if part != self._part:
             self._judge(
-                act.path, f"both '{part}' and '{self._part}' append to it in the loop, in turns"
+                path, f"both '{part}' and '{self._part}' append to it in the loop, in turns"
             )
 
     def _note_order(self, rank: int, path: str, what: str) -> None:

@@ -211,10 +211,19 @@ def test_two_stages_that_append_to_one_dataset_are_judged():
     assert set(judged(turns)) == {"both 'stage' and 'other' append to it in the loop, in turns"}
 
 
+def test_two_stages_that_append_to_one_table_of_references_are_judged():
+    turns = ledger(2)
+    turns.note_links(0, "/a/ref/b/ref")
+    turns.begin(Tag(0, "other", "run"))
+    turns.note_links(1, "/a/ref/b/ref")
+    assert judged(turns) == ["both 'stage' and 'other' append to it in the loop, in turns"]
+
+
 def test_one_process_is_never_judged():
     turns = ledger(1)
     for tag in (TAG, Tag(0, "other", "run")):
         turns.begin(tag)
+        turns.note_links(0, "/a/ref/b/ref")
         for ordinal in range(2):
             served(turns, reserve(ordinal=ordinal, tag=tag))
     assert judged(turns) == []
