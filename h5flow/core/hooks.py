@@ -140,7 +140,7 @@ class Hooks:
         try:
             result = work()
         except BaseException as error:
-            named = _named(called, error)
+            named = self._named(called, error)
             rendezvous.fail(named)
             if named is error:
                 raise
@@ -168,22 +168,23 @@ class Hooks:
                 advice=getattr(error, "advice", None),
             ) from error
 
+    def _named(self, called: Hook, error: BaseException) -> BaseException:
+        """Return what escaped a hook, with the name of its place where it is of a user's class."""
+        if isinstance(error, KeyboardInterrupt | OtherRankError) or (
+            called.is_ours and isinstance(error, H5FlowError)
+        ):
+            return error
+        on_rank = f" on rank {self.rank}" if self._tables.rendezvous.channel.size > 1 else ""
+        named = HookError(
+            f"{called.part} failed in {called}{on_rank}: {describe_error(error)}",
+            advice=_advice_on(error),
+        )
+        named.__cause__ = error
+        return named
+
 
 def _is_ours(function: Any) -> bool:
     return (getattr(function, "__module__", None) or "").partition(".")[0] == "h5flow"
-
-
-def _named(called: Hook, error: BaseException) -> BaseException:
-    """Return what escaped a hook, with the name of its place where it came from a user's class."""
-    if isinstance(error, KeyboardInterrupt | OtherRankError) or (
-        called.is_ours and isinstance(error, H5FlowError)
-    ):
-        return error
-    named = HookError(
-        f"{called.part} failed in {called}: {describe_error(error)}", advice=_advice_on(error)
-    )
-    named.__cause__ = error
-    return named
 
 
 def _advice_on(error: BaseException) -> str | None:

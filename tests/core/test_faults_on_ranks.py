@@ -200,6 +200,7 @@ def test_an_exception_in_any_hook_ends_all_ranks(folder: Path, part: str, hook: 
     done = run_with(folder, part=part, hook=hook, how="raise", ranks=[1])
     assert done.returncode == (2 if part == "module" else 1)
     check_one_error(done, "ValueError", "a mistake of the user")
+    assert part == "module" or "on rank 1: ValueError" in done.stderr
     check_nothing_is_published(folder)
 
 
@@ -214,7 +215,7 @@ def test_sys_exit_is_a_failure(folder: Path, part: str, hook: str):
 def test_of_many_failures_one_is_reported(folder: Path):
     done = run_with(folder, part="stage", hook="run", how="raise", ranks=[0, 1, 2])
     assert done.returncode == 1
-    check_one_error(done, "ValueError: a mistake of the user", "chunk 1")
+    check_one_error(done, "ValueError: a mistake of the user", "chunk 1", "on rank 0")
     check_nothing_is_published(folder)
 
 
