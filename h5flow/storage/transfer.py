@@ -15,7 +15,6 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from h5flow.comm.protocol import Communicator
-from h5flow.io.chunks import row_bytes
 from h5flow.storage.protocol import Batch, Link, SetAttributes, Write
 
 __all__ = ["LARGEST_PIECE", "receive_batches", "send_batch", "split"]
@@ -63,7 +62,7 @@ def split(batch: Batch, largest: int) -> Iterator[Batch]:
     entries: list[Entry] = [*batch.writes, *batch.links]
     for entry in entries:
         for part in _parts(entry, largest):
-            added = _data(part).nbytes
+            added = _bytes(_data(part))
             if size and size + added > largest:
                 yield replace(batch, writes=writes, links=links, attributes=())
                 writes, links, size = [], [], 0
@@ -80,19 +79,42 @@ def split(batch: Batch, largest: int) -> Iterator[Batch]:
 def _parts(entry: Entry, largest: int) -> Iterator[Entry]:
     """Yield an entry in parts of `largest` bytes, all of it where it is no longer than that."""
     data = _data(entry)
-    step = max(1, largest // row_bytes(data.dtype, data.shape[1:])) if data.nbytes else len(data)
-    if len(data) <= step:
+    size = _bytes(data)
+    if size <= largest or len(data) == 1:
         yield entry
         return
+    step = max(1, len(data) * largest // size)
     for start in range(0, len(data), step):
-        part = data[start : start + step]
-        if isinstance(entry, Link):
-            yield replace(entry, pairs=part)
-        elif isinstance(entry.rows, slice):
-            first = entry.rows.start + start
-            yield replace(entry, rows=slice(first, first + len(part)), data=part)
-        else:
-            yield replace(entry, rows=entry.rows[start : start + step], data=part)
+        part = _part(entry, start, start + step)
+        # Rows of fixed size are in parts already; texts may all be in one of them.
+        yield from _parts(part, largest) if data.dtype.hasobject else [part]
+
+
+def _part(entry: Entry, start: int, stop: int) -> Entry:
+    part = _data(entry)[start:stop]
+    if isinstance(entry, Link):
+        return replace(entry, pairs=part)
+    if isinstance(entry.rows, slice):
+        first = entry.rows.start + start
+        return replace(entry, rows=slice(first, first + len(part)), data=part)
+    return replace(entry, rows=entry.rows[start:stop], data=part)
+
+
+def _bytes(data: np.ndarray[Any, Any]) -> int:
+    """Return what rows take, with the texts and arrays of any length that they hold."""
+    if data.dtype.names is not None:
+        held = sum(_bytes(data[name]) for name in data.dtype.names if data.dtype[name].hasobject)
+    elif data.dtype.hasobject:
+        held = sum(map(_held_bytes, data.flat))
+    else:
+        held = 0
+    return data.nbytes + held
+
+
+def _held_bytes(value: Any) -> int:
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    return len(value) if isinstance(value, str | bytes) else 0
 
 
 def _data(entry: Entry) -> np.ndarray[Any, Any]:

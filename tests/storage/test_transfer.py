@@ -91,6 +91,18 @@ def test_no_message_is_larger_than_a_piece() -> None:
     assert written(pieces, 100_000).tolist() == rows.tolist()
 
 
+def test_text_of_any_length_counts_as_what_it_takes() -> None:
+    rows = np.zeros(300, [("n", "i4"), ("text", h5py.string_dtype())])
+    rows["text"] = [*([""] * 200), *(f"{row:03}" * 300 for row in range(100))]
+    pieces, sizes = travel(Batch(writes=[Write("/data", slice(0, 300), rows)]), 10_000)
+    assert max(sizes) <= 2 * 10_000
+    arrived = [write for piece in pieces for write in piece.writes]
+    assert np.concatenate([write.data["text"] for write in arrived]).tolist() == [*rows["text"]]
+    assert [write.rows.start for write in arrived[1:]] == [
+        write.rows.stop for write in arrived[:-1]
+    ]
+
+
 def test_the_receiver_holds_one_piece_at_a_time() -> None:
     rows, alive = np.zeros(80_000, np.int64), []
 
