@@ -66,7 +66,8 @@ def _launch(ranks: int | Literal["auto"], words: Sequence[str]) -> int:
     try:
         return launch(ranks, without_ranks(words))
     except UsageError as error:
-        say(paragraph(error))
+        if launched_rank() == 0:
+            say(paragraph(error))
         return error.exit_status
 
 

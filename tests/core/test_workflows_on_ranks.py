@@ -307,6 +307,12 @@ def test_a_mistake_on_the_command_line_is_said_once(folder: Path):
     assert done.stderr.count("h5flow: error") == 1
 
 
+def test_ranks_that_are_told_to_start_ranks_say_so_once(folder: Path):
+    done = on_ranks(folder, 3, "--ranks", "2", "-o", "out.h5", "workflow.yaml")
+    assert done.returncode == 2
+    assert done.stderr.count("h5flow: error") == 1
+
+
 def test_a_missing_input_is_said_once(folder: Path):
     (folder / "loop.yaml").write_text(LOOP)
     done = on_ranks(folder, 3, "-i", "missing.h5", "-o", "out.h5", "loop.yaml")
