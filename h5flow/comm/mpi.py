@@ -17,6 +17,7 @@ import numpy as np
 from h5flow.comm.absence import LAUNCHER_READS_SECONDS
 from h5flow.comm.announcing import Announcer, announcing
 from h5flow.comm.buffers import contiguous_bytes
+from h5flow.comm.escape import end_all_on_escape
 from h5flow.comm.protocol import Announce
 from h5flow.comm.waiting import wait_until
 from h5flow.errors import H5FlowError, UsageError
@@ -203,7 +204,10 @@ class MpiCommunicator:
 @functools.cache
 def world_communicator() -> MpiCommunicator:
     """Return the one communicator of this process; the first call is collective."""
-    return MpiCommunicator()
+    communicator = MpiCommunicator()
+    if communicator.size > 1:
+        end_all_on_escape(communicator)
+    return communicator
 
 
 def load_mpi() -> Any:
