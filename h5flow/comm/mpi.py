@@ -36,8 +36,6 @@ ROOM = 508
 DATA, SLOTS = range(2)  # tags
 PIECE = 2**30  # bytes of one message of MPI, whose older libraries count in 32 bits
 ABORT_SECONDS = 2
-# What a launcher has not read by the time of an abort it throws away.
-LAUNCHER_READS_SECONDS = 0.1
 
 
 class MpiCommunicator:
