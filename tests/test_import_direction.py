@@ -108,6 +108,25 @@ def test_heavy_packages_are_imported_when_they_are_needed(path: Path) -> None:
     assert not {name for name in started for heavy in HEAVY if f"{name}.".startswith(f"{heavy}.")}
 
 
+ARRAY_LIBRARIES = {"cupy", "cupyx", "torch", "array_api_strict", "jax", "dask"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*modules(), *sorted(PACKAGE.glob("*.py"))],
+    ids=lambda path: str(path.relative_to(PACKAGE)),
+)
+def test_only_backends_name_an_array_library(path: Path) -> None:
+    if path.parent.name == "backends":
+        return
+    tree = ast.parse(path.read_text("utf-8"))
+    named = {name.partition(".")[0] for name in imports(path)}
+    named |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    constants = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    named |= {value for value in constants if isinstance(value, str)}
+    assert not named & ARRAY_LIBRARIES
+
+
 def test_the_floor_imports_nothing_of_the_house() -> None:
     for name in FLOOR:
         used = {other for other in imports(PACKAGE / f"{name}.py") if other.startswith("h5flow.")}

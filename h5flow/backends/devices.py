@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-__all__ = ["LIBRARIES", "find_devices"]
+__all__ = ["INSTALL", "LIBRARIES", "find_devices"]
 
 CUPY = """
 import cupy
@@ -30,6 +30,12 @@ for number in range(torch.cuda.device_count()):
 """
 LIBRARIES: Mapping[str, str] = {"cupy": CUPY, "torch": TORCH}
 """The program that prints a library's version and its devices, a line each."""
+
+INSTALL: Mapping[str, str] = {
+    "cupy": "pip install 'h5flow[cuda12]' or 'h5flow[cuda13]', for an NVIDIA GPU",
+    "torch": "pip install 'h5flow[torch]'",
+}
+"""How to install each library."""
 
 
 def find_devices(library: str, run_program: Callable[[str], str]) -> str | None:

@@ -18,7 +18,7 @@ Array = np.ndarray[Any, Any]
 
 # These exist, and almost no function takes them.
 BARE = frozenset({"uint16", "uint32", "uint64"})
-INSTALL = "Install it: pip install torch; 'h5flow doctor' says what there is."
+INSTALL = "Install it: pip install 'h5flow[torch]'; 'h5flow doctor' says what there is."
 
 
 class TorchBackend(PackedBackend):

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from h5flow.backends.devices import LIBRARIES, find_devices
+from h5flow.backends.devices import INSTALL, LIBRARIES, find_devices
 from h5flow.comm.choose import find_launcher
 from h5flow.comm.cores import physical_cores
 from h5flow.comm.library import Ask, Library, ask_child, find_library, find_mpiexec, python_words
@@ -20,10 +20,6 @@ __all__ = ["Fact", "Installation", "Section", "survey"]
 FILTERS = {"gzip": "FILTER_DEFLATE", "lzf": "FILTER_LZF", "szip": "FILTER_SZIP"}
 LOCKING = "HDF5_USE_FILE_LOCKING"
 NO_MPI = "H5FLOW_NOMPI"
-INSTALL_DEVICE = {
-    "cupy": "pip install 'h5flow[cuda12]' or 'h5flow[cuda13]', for an NVIDIA GPU",
-    "torch": "pip install torch",
-}
 
 
 @dataclass(frozen=True)
@@ -156,7 +152,7 @@ def _device(library: str, ask: Ask) -> Fact:
     found = find_devices(library, lambda program: ask(python_words(program)))
     if found is not None:
         return Fact(library, found)
-    return Fact(library, "not installed", INSTALL_DEVICE[library])
+    return Fact(library, "not installed", INSTALL[library])
 
 
 def _version(package: str) -> str:

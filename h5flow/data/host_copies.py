@@ -33,7 +33,9 @@ def to_host(value: Any) -> Any:
     if type(value) is np.ndarray:
         return value
     arrays = list(_arrays_of(value))
-    return _rebuilt(value, iter(_moved(arrays))) if arrays else value
+    if not arrays and not isinstance(value, DeviceRows):
+        return value
+    return _rebuilt(value, iter(_moved(arrays)))
 
 
 def download(value: Any) -> Any:

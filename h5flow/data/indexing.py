@@ -40,6 +40,8 @@ def take(array: Any, key: Any) -> Any:
         The library has no such selection.
     """
     parts = key if isinstance(key, tuple) else (key,)
+    if not any(is_device_array(part) for part in parts):
+        parts = _without_negative_step(parts, array)
     arrays = [part for part in parts if is_device_array(part) and len(part.shape)]
     if len(arrays) != 1 or _is_mask(arrays[0]):
         return array[_all_axes(parts, len(array.shape))]
@@ -57,6 +59,19 @@ def take(array: Any, key: Any) -> Any:
     else:
         axis = 0
     return _take_numbers(array, numbers, axis)
+
+
+def _without_negative_step(parts: tuple[Any, ...], array: Any) -> tuple[Any, ...]:
+    """Return numbers in place of the first slice that goes backwards: not every library can."""
+    for place, part in enumerate(parts):
+        if isinstance(part, slice) and part.step is not None and part.step < 0:
+            if Ellipsis in parts[:place]:
+                axis = len(array.shape) - sum(other is not None for other in parts[place:])
+            else:
+                axis = sum(other is not None for other in parts[:place])
+            numbers = namespace_of(array).arange(*part.indices(array.shape[axis]))
+            return (*parts[:place], numbers, *parts[place + 1 :])
+    return parts
 
 
 def _take_numbers(array: Any, numbers: Any, axis: int) -> Any:

@@ -73,7 +73,7 @@ def test_an_mpiexec_of_another_library_is_none() -> None:
 def test_array_libraries_that_are_missing_are_named() -> None:
     found = survey(machine(), {})
     assert value(found, "torch") == "not installed"
-    assert missing(found)["torch"] == "pip install torch"
+    assert missing(found)["torch"] == "pip install 'h5flow[torch]'"
     assert "h5flow[cuda12]" in str(missing(found)["cupy"])
 
 

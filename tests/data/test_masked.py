@@ -163,6 +163,17 @@ KEYS = [
     np.array([1, 0, 0]),
     [1],
     (Ellipsis, slice(0, 1)),
+    slice(None, None, -1),
+    (slice(None), slice(2, 0, -1)),
+    (Ellipsis, slice(None, None, -2)),
+    (slice(None), [2, 0]),
+    (Ellipsis, np.array([-1])),
+    (1, [2, 1]),
+    np.array([[0, 1], [1, 1]]),
+    np.array([True, False]),
+    (Ellipsis,),
+    (0, 1),
+    np.int64(1),
 ]
 
 
