@@ -89,7 +89,9 @@ class TorchBackend(PackedBackend):
         if self._pinned is None or len(self._pinned) < size:
             # doubled, so that growing chunks do not ask for memory each time
             room = max(size, 2 * (0 if self._pinned is None else len(self._pinned)))
-            self._pinned = self._torch.empty(room, dtype=self._torch.uint8, pin_memory=True)
+            self._pinned = self._torch.empty(
+                room, dtype=self._torch.uint8, device="cpu", pin_memory=True
+            )
         pinned: Array = self._pinned.numpy()[:size]
         return pinned
 
