@@ -13,7 +13,7 @@ import numpy as np
 from h5flow.backends import Backend, choose_backend
 from h5flow.config.workflow import Layout, Requirement
 from h5flow.core.chunk_cache import ChunkCache
-from h5flow.data.access import read_linked, read_slice_of
+from h5flow.data.access import read_linked, read_slice_on
 from h5flow.data.layout import clean_name, data_path
 from h5flow.data.linked_tables import LinkedTables
 from h5flow.data.presentation import present
@@ -94,6 +94,8 @@ class CacheLoader:
         """Return an empty cache for the next chunk, for stages on these backends."""
         self._iteration = iteration
         self._loaded = {}
+        if self._tables.results is not None:
+            self._tables.results.clear()
         return ChunkCache(backends[0]) if len(backends) > 1 else {}
 
     def fill(
@@ -182,7 +184,7 @@ class CacheLoader:
 
     def _load(self, requirement: Requirement, path: Path, rows: slice) -> Any:
         if len(path) == 1:
-            return self._take(requirement, read_slice_of(self._tables, path[0], rows), rows)
+            return self._take(requirement, path[0], rows)
         missing = self._missing(path)
         if requirement.layout == "aligned":
             if missing and self._tables.find(path[-1]) is None:
@@ -255,12 +257,13 @@ class CacheLoader:
                 f"it has `layout: aligned`, but '{name}' has {length:,} rows and the source "
                 f"'{self._source}' {source_length:,}"
             )
-        return self._take(requirement, read_slice_of(self._tables, name, rows), rows)
+        return self._take(requirement, name, rows)
 
-    def _take(self, requirement: Requirement, values: Any, rows: slice) -> Any:
+    def _take(self, requirement: Requirement, name: str, rows: slice) -> Any:
         if requirement.index_only:
-            values = np.arange(max(rows.start, 0), max(rows.stop, 0), dtype=np.int64)
-        return present(self._backend, values)
+            numbers = np.arange(max(rows.start, 0), max(rows.stop, 0), dtype=np.int64)
+            return present(self._backend, numbers)
+        return read_slice_on(self._tables, name, rows, self._backend)
 
 
 def requirements_so_far(requirements: Sequence[Requirement]) -> tuple[Requirement, ...]:

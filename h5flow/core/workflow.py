@@ -22,6 +22,7 @@ from h5flow.core.parts import Parts, Spec, build_parts
 from h5flow.core.preparation import Preparation, prepare
 from h5flow.core.ranks import open_channel
 from h5flow.core.request import RunRequest
+from h5flow.data.device_results import DeviceResults
 from h5flow.data.layout import clean_name
 from h5flow.data.linked_tables import LinkedTables
 from h5flow.errors import ConfigError, H5FlowWarning, Problem, UsageError, did_you_mean
@@ -152,11 +153,10 @@ class H5FlowManager:
         source = self.generator.dset_name
         loader = CacheLoader(self._tables, source, strict=self._request.strict)
         specs = self.workflow.stages
-        planned = plan_stages(
-            self.stages,
-            [spec.requires for spec in specs],
-            [self._backend_of(spec) for spec in specs],
-        )
+        backends = [self._backend_of(spec) for spec in specs]
+        if not all(backend.is_host for backend in backends):
+            self._tables.results = DeviceResults()
+        planned = plan_stages(self.stages, [spec.requires for spec in specs], backends)
         self._result = self._or_discard(
             lambda: run_loop(self.generator, planned, self._hooks, loader, self._observe)
         )

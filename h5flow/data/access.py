@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -25,13 +26,14 @@ from h5flow.data.layout import (
     name_of_data_path,
 )
 from h5flow.data.linked_tables import LinkedTables
-from h5flow.data.presentation import present, present_padded
+from h5flow.data.presentation import present, present_jagged, present_padded
 from h5flow.errors import DataError, NoSuchDatasetError, did_you_mean
-from h5flow.io.reading import read_rows, read_slice
+from h5flow.io.reading import RowSource, read_rows, read_slice
 from h5flow.references.jagged import Jagged
+from h5flow.references.regions import Int64Array
 from h5flow.references.selection import select_rows
 
-__all__ = ["read_item", "read_linked", "read_slice_of"]
+__all__ = ["read_item", "read_linked", "read_slice_of", "read_slice_on"]
 
 Array = np.ndarray[Any, Any]
 
@@ -78,13 +80,42 @@ def read_linked(
     links = _links(tables, path)
     data = _dataset(tables, path[-1])
     backend = choose_backend("numpy") if backend is None else backend
+    # where the rows are on the device already, only their numbers are looked up here
+    later = not index_only and not backend.is_host
     if layout == "padded":
-        cells = linked_cells(indices, links, data, indices_only=index_only)
-        return present_padded(backend, cells)
-    jagged = linked_jagged(indices, links, data, indices_only=index_only)
-    if layout == "single":
-        return present_padded(backend, _single(path, jagged))
-    return present(backend, jagged)
+        cells = linked_cells(indices, links, data, indices_only=index_only or later)
+    else:
+        jagged = linked_jagged(indices, links, data, indices_only=index_only or later)
+        if layout == "jagged":
+            values = _rows_at(tables, path[-1], data, jagged.index, backend) if later else None
+            return present_jagged(backend, jagged, values)
+        cells = _single(path, jagged)
+    if later:
+        cells = replace(cells, values=_rows_at(tables, path[-1], data, cells.values, backend))
+    return present_padded(backend, cells)
+
+
+def read_slice_on(tables: LinkedTables, name: str, rows: slice, backend: Backend) -> Any:
+    """Return rows of a dataset, as `read_slice_of` does, on a backend."""
+    start, stop = _bounds(rows)
+    kept = None
+    if tables.results is not None and start < stop:
+        kept = tables.results.find(data_path(name), backend, start, stop)
+    if kept is not None:
+        return kept.at(np.arange(start, stop, dtype=np.int64))
+    return present(backend, read_slice_of(tables, name, rows))
+
+
+def _rows_at(
+    tables: LinkedTables, name: str, data: RowSource, index: Int64Array, backend: Backend
+) -> Any:
+    """Return rows of a dataset: on the backend where they are there, else on the host."""
+    if tables.results is not None and len(index):
+        first, last = int(index.min()), int(index.max())
+        kept = tables.results.find(data_path(name), backend, first, last + 1)
+        if kept is not None:
+            return kept.at(index)
+    return read_rows(data, index)
 
 
 def read_item(tables: LinkedTables, key: Any, filename: str) -> Any:

@@ -209,10 +209,9 @@ def padded_on(
     there = _existing(xp, index, data, "masked")
     if there is not None:
         cells, index = cells[there], index[there]
-    dtype = np.dtype(np.int64) if indices_only else dtype_of(data)
-    sample = np.zeros((0, *(() if indices_only else data.shape[1:])), dtype)
-    check_budget(shape, sample, padding_budget(backend))
-    return pad(xp, shape, cells, _values(backend, index, data, indices_only))
+    values = _values(backend, index, data, indices_only)
+    check_budget(shape, values, padding_budget(backend))
+    return pad(xp, shape, cells, values)
 
 
 def jagged_on(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -44,6 +44,9 @@ from h5flow.storage.protocol import CreateTable, Link, TableDescription, Write
 from h5flow.transaction.questions import Question
 from h5flow.transaction.rendezvous import Rendezvous
 
+if TYPE_CHECKING:
+    from h5flow.data.device_results import DeviceResults
+
 __all__ = ["Direction", "LinkedTables"]
 
 Direction = tuple[int, int]
@@ -58,9 +61,15 @@ class LinkedTables:
         Where every collective act goes.
     compression : str, optional
         The filter of new tables.
+
+    Attributes
+    ----------
+    results : DeviceResults or None
+        What stages have written from a device in this chunk; None where there is none in the run.
     """
 
     def __init__(self, rendezvous: Rendezvous, compression: str | None = None) -> None:
+        self.results: DeviceResults | None = None
         self.rendezvous = rendezvous
         self._catalogue = rendezvous.catalogue
         self._compression = compression
@@ -195,7 +204,10 @@ class LinkedTables:
         if order is not None:
             values = values[order.take]
         if count:
-            self.rendezvous.write(Write(data_path(name), where, values))
+            path = data_path(name)
+            self.rendezvous.write(Write(path, where, values))
+            if self.results is not None:
+                self.results.keep(path, table, where if order is None else rows, data)
 
     def link(self, parent: str, child: str, refs: Any) -> None:
         """Queue references, checked, in the direction in which they were created."""
@@ -263,6 +275,8 @@ class LinkedTables:
 
         A plain group loses everything below it. Returns whether there was anything.
         """
+        if self.results is not None:
+            self.results.clear()
         return self.rendezvous.delete(clean_name(name))
 
     def settle(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from h5flow.arrays import array_in
 from h5flow.backends import Backend
 from h5flow.data.columns import Columns, HostField, MaskedColumns
 from h5flow.data.following import Cells
@@ -19,7 +20,7 @@ from h5flow.data.padding_on_device import pad
 from h5flow.references.jagged import Jagged
 from h5flow.references.padding import PADDING_BUDGET, check_budget, pad_cells
 
-__all__ = ["padding_budget", "present", "present_padded"]
+__all__ = ["padding_budget", "present", "present_jagged", "present_padded"]
 
 Array = np.ndarray[Any, Any]
 
@@ -32,13 +33,33 @@ def present(backend: Backend, value: Any) -> Any:
     if backend.is_host:
         return value
     if isinstance(value, Jagged):
-        offsets, values, index = backend.upload([value.offsets, value.values, value.index])
-        return Jagged(offsets, _rows(backend, value.values, values), index)
+        return present_jagged(backend, value)
     if isinstance(value, np.ma.MaskedArray):
         return _masked(backend, value)
     if isinstance(value, np.ndarray):
         return _rows(backend, value, backend.upload([value])[0])
     return value
+
+
+def present_jagged(backend: Backend, jagged: Jagged, values: Any = None) -> Jagged:
+    """Return jagged rows as a backend has them.
+
+    Parameters
+    ----------
+    backend : Backend
+    jagged : Jagged
+        Of NumPy.
+    values : numpy.ndarray, array or Columns, optional
+        Rows in place of those in `jagged`; they may be on the backend already.
+    """
+    host = jagged.values if values is None else values
+    if backend.is_host:
+        return jagged
+    if array_in(host) is not None:
+        offsets, index = backend.upload([jagged.offsets, jagged.index])
+        return Jagged(offsets, host, index)
+    offsets, uploaded, index = backend.upload([jagged.offsets, host, jagged.index])
+    return Jagged(offsets, _rows(backend, host, uploaded), index)
 
 
 def padding_budget(backend: Backend) -> int:
@@ -50,6 +71,8 @@ def padding_budget(backend: Backend) -> int:
 def present_padded(backend: Backend, cells: Cells) -> Any:
     """Return rows in the cells of a rectangle, those without a row masked.
 
+    The rows may be on the backend already.
+
     Raises
     ------
     PaddingError
@@ -59,6 +82,9 @@ def present_padded(backend: Backend, cells: Cells) -> Any:
     if backend.is_host:
         return pad_cells(cells.shape, cells.cells, cells.values, budget=budget)
     check_budget(cells.shape, cells.values, budget)
+    if array_in(cells.values) is not None:
+        (places,) = backend.upload([cells.cells])
+        return pad(backend.namespace, cells.shape, places, cells.values)
     uploaded, places = backend.upload([cells.values, cells.cells])
     values = _rows(backend, cells.values, uploaded)
     return pad(backend.namespace, cells.shape, places, values)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from h5flow.arrays import dtype_of
 from h5flow.errors import PaddingError
 from h5flow.references.jagged import Jagged
 from h5flow.references.regions import Int64Array
@@ -161,15 +162,17 @@ def _scatter(data: np.ndarray[Any, Any], cells: Int64Array, values: np.ndarray[A
     data.reshape(len(data), -1).view(raw)[:, 0][cells] = source
 
 
-def check_budget(shape: tuple[int, ...], values: np.ndarray[Any, Any], budget: int) -> None:
+def check_budget(shape: tuple[int, ...], values: Any, budget: int) -> None:
     """Refuse padding that takes more bytes, data and mask, than are allowed.
 
     Raises
     ------
     PaddingError
     """
+    dtype = dtype_of(values)
     cell = math.prod(values.shape[1:])
-    cell *= values.dtype.itemsize + np.ma.make_mask_descr(values.dtype).itemsize
+    jagged = values.shape[0] * cell * dtype.itemsize
+    cell *= dtype.itemsize + np.ma.make_mask_descr(dtype).itemsize
     needed = math.prod(shape) * cell
     if needed <= budget:
         return
@@ -178,5 +181,5 @@ def check_budget(shape: tuple[int, ...], values: np.ndarray[Any, Any], budget: i
         f"padding {shape[0]:,} rows to the largest number of references of a row ({widths}) takes "
         f"{needed / 1e9:,.3g} GB, more than the {budget / 1e9:,.3g} GB that are allowed",
         advice="Use `layout: jagged`, in Python `dereference_jagged`, which takes "
-        f"{values.nbytes / 1e9:,.3g} GB.",
+        f"{jagged / 1e9:,.3g} GB.",
     )

@@ -382,3 +382,75 @@ def test_nothing_takes_the_doors_that_array_api_strict_leaves_open(
 
     monkeypatch.setattr("h5flow.backends.array_api.np.array", of_the_cpu)
     run(content, "out.h5", str(events), backend=backend, strict=True)
+
+
+class Makes(H5FlowStage):
+    def init(self, source_name: str) -> None:
+        self.data_manager.create_dset("made", [("x2", "f8"), ("n", "i4")])
+        self.data_manager.create_ref(source_name, "made")
+
+    def run(self, source_name: str, source_slice: slice, cache: dict[str, Any]) -> None:
+        xp, events = self.xp, cache[source_name]
+        x = xp.astype(events["x"], xp.float64)
+        rows = self.data_manager.reserve_data("made", x.shape[0])
+        self.data_manager.write_data("made", rows, {"x2": 2 * x, "n": events["id"]})
+        parents = xp.arange(source_slice.start, source_slice.stop)
+        refs = xp.stack([parents, xp.arange(rows.start, rows.stop)], axis=1)
+        self.data_manager.write_ref(source_name, "made", refs)
+        x[...] = -1.0  # what was written was written
+
+
+class Uses(H5FlowStage):
+    seen: Any = None
+
+    def run(self, source_name: str, source_slice: slice, cache: dict[str, Any]) -> None:
+        found = (to_host(cache[name]) for name in self.requires_names)
+        self.seen.append([np.array(getattr(each, "values", each)) for each in found])
+        cache["row"]["x2"][...] = 0.0
+
+    requires_names = ("padded", "jagged", "single", "row")
+
+
+OF_MADE = [
+    *({"name": name, "path": "made", "layout": name} for name in ("padded", "jagged", "single")),
+    {"name": "row", "path": "made", "layout": "aligned"},
+]
+
+
+def test_the_next_stage_finds_the_rows_in_every_layout_as_from_the_file(
+    events: Path,
+    workflow: MakeWorkflow,
+    device: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    content = workflow(Makes, (Uses, {"requires": OF_MADE}))
+    found = {}
+    for name in ("numpy", device):
+        monkeypatch.setattr(Uses, "seen", [])
+        run(content, f"{name[:3]}.h5", str(events), backend=name, strict=True)
+        (found[name],) = Uses.seen
+    for ours, expected in zip(found[device], found["numpy"], strict=True):
+        assert ours.tobytes() == expected.tobytes()
+    with h5py.File(f"{device[:3]}.h5") as file:
+        assert file["made/data"]["x2"].tolist() == [float(i) for i in range(10)]
+
+
+def test_only_row_numbers_travel_for_what_a_stage_has_made(
+    events: Path,
+    workflow: MakeWorkflow,
+    device: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    uploaded: list[np.dtype[Any]] = []
+    real = type(make_backend(device)).upload
+
+    def upload(self: Any, parts: Any) -> Any:
+        uploaded.extend(part.dtype for part in parts if len(part))
+        return real(self, parts)
+
+    monkeypatch.setattr(type(make_backend(device)), "upload", upload)
+    monkeypatch.setattr(Uses, "seen", [])
+    content = workflow(Makes, (Uses, {"requires": OF_MADE}))
+    run(content, "out.h5", str(events), backend=device, strict=True)
+    structured = [dtype.names for dtype in uploaded if dtype.names]
+    assert structured == [("id", "x")]
