@@ -13,8 +13,7 @@ import numpy as np
 
 from h5flow.arrays import DeviceRows, array_in, is_device_array
 from h5flow.backends import Backend, owner_of
-from h5flow.data.columns import Columns, HostField
-from h5flow.data.indexing import take
+from h5flow.data.columns import Columns, HostField, gather
 from h5flow.data.masked import MaskedArray
 from h5flow.storage.protocol import TableDescription
 
@@ -40,10 +39,7 @@ class Result:
 
     def at(self, index: np.ndarray[Any, np.dtype[np.int64]]) -> Any:
         """Return copies of rows of the table, all of which are there."""
-        numbers = self.backend.namespace.asarray(index - self.rows.start)
-        if isinstance(self.values, Columns):
-            return self.values[numbers]
-        return take(self.values, numbers)
+        return gather(self.values, self.backend.namespace.asarray(index - self.rows.start))
 
 
 class DeviceResults:

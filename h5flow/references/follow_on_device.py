@@ -39,23 +39,37 @@ def follow_on_device(
     Followed
         Of n rows; arrays of the library.
     """
-    order = xp.argsort(children, stable=True)
-    order = xp.take(order, xp.argsort(xp.take(parents, order), stable=True))
-    sorted_parents = xp.take(parents, order)
+    order = None if _are_sorted(xp, parents, children) else _sorted_order(xp, parents, children)
+    sorted_parents = parents if order is None else xp.take(parents, order)
     begins = xp.searchsorted(sorted_parents, rows, side="left")
     ends = xp.searchsorted(sorted_parents, rows, side="right")
     nothing = xp.zeros_like(rows)
     counts = xp.where(stops > starts, xp.astype(ends - begins, xp.int64), nothing)
     offsets = _offsets(xp, counts)
     slots, ranks = _expanded(xp, offsets)
-    found = xp.take(order, xp.take(xp.astype(begins, xp.int64), slots) + ranks)
-    places = xp.astype(found, xp.int64) + first
+    found = xp.take(xp.astype(begins, xp.int64), slots) + ranks
+    if order is not None:
+        found = xp.astype(xp.take(order, found), xp.int64)
+    places = found + first
     inside = xp.logical_and(places >= xp.take(starts, slots), places < xp.take(stops, slots))
     index = xp.take(children, found)
     if not bool(xp.all(inside)):
         index, slots = index[inside], slots[inside]
         offsets = xp.searchsorted(slots, xp.arange(rows.shape[0] + 1, dtype=xp.int64))
     return Followed(xp.astype(offsets, xp.int64), index)
+
+
+def _are_sorted(xp: DeviceNamespace, parents: Any, children: Any) -> bool:
+    """Return whether pairs are ordered by parent, then by child, as most tables are."""
+    before, after = parents[:-1], parents[1:]
+    same = xp.logical_and(before == after, children[:-1] <= children[1:])
+    return bool(xp.all(xp.logical_or(before < after, same)))
+
+
+def _sorted_order(xp: DeviceNamespace, parents: Any, children: Any) -> Any:
+    """Return the order of pairs by parent, then by child."""
+    order = xp.argsort(children, stable=True)
+    return xp.take(order, xp.argsort(xp.take(parents, order), stable=True))
 
 
 def compose_on_device(xp: DeviceNamespace, levels: Sequence[Followed]) -> Followed:
