@@ -17,10 +17,11 @@ import numpy as np
 
 from h5flow.arrays import DeviceNamespace, array_in, dtype_of, is_device_array
 from h5flow.backends import Backend
-from h5flow.data.columns import Columns, gather
+from h5flow.data.columns import Columns, MaskedColumns, gather
 from h5flow.data.following import Regions, follow_chain, missing_rows_warning
 from h5flow.data.host_copies import download, to_host
 from h5flow.data.indexing import take
+from h5flow.data.masked import MaskedArray
 from h5flow.data.padding_on_device import pad
 from h5flow.data.parents import (
     begin,
@@ -241,6 +242,8 @@ def _device_references(backend: Backend, ref: Any, region: Any, direction: Any) 
 def _values(backend: Backend, index: Any, data: Any, indices_only: bool) -> Any:
     if indices_only:
         return index
+    if isinstance(data, MaskedArray | MaskedColumns):
+        data = data.data  # as on the host: rows are rows, and a mask is not followed
     if array_in(data) is not None:
         return gather(data, index)
     return present(backend, read_rows(data, download(index)))

@@ -190,6 +190,14 @@ def test_a_masked_selection_is_not_followed_where_it_is_masked(backend: Backend)
     )
 
 
+def test_rows_may_come_from_a_masked_array(backend: Backend) -> None:
+    for data in (np.ma.MaskedArray(np.arange(3.0), mask=[0, 1, 0]), np.ma.MaskedArray(hits(3))):
+        same(
+            dereference(None, present(backend, REF), present(backend, data)),
+            dereference(None, REF, np.asarray(data)),
+        )
+
+
 def test_regions_for_selected_rows_only(backend: Backend) -> None:
     region = regions_of(REF, 0, 4)[[3, 0]]
     sel = [3, 0]
