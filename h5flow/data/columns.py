@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from h5flow.arrays import DeviceNamespace, DeviceRows, namespace_of
+from h5flow.arrays import DeviceNamespace, DeviceRows, dtype_of, is_device_array, namespace_of
 from h5flow.data.host_copies import download
 from h5flow.data.indexing import as_key, take
 from h5flow.data.masked import MaskedArray, refuse_host
+from h5flow.data.promotion import in_dtype
 from h5flow.errors import DataError, did_you_mean
 
 __all__ = ["Columns", "HostField", "MaskedColumns", "gather"]
@@ -127,7 +128,7 @@ class Columns(DeviceRows):
             raise self._stays_on_host(key)
         if value is present:
             return
-        present[...] = self._as_field(value)
+        present[...] = self._as_field(value, present)
 
     def take(self, numbers: Any) -> Columns:
         """Return rows by their numbers: an array of the library, int64, shape (n,), none negative.
@@ -151,6 +152,11 @@ class Columns(DeviceRows):
     def copy(self) -> Any:
         """Return a copy."""
         return self._with({name: _copied(column) for name, column in self._columns.items()})
+
+    def __eq__(self, other: object) -> Any:
+        raise TypeError("rows are compared field by field: rows['field'] == values")
+
+    __ne__ = __eq__
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of shape {self.shape}, {self.dtype}>"
@@ -190,8 +196,9 @@ class Columns(DeviceRows):
             advice=f"Take the rows to the host: to_host(rows)['{name}'], from h5flow.data.",
         )
 
-    def _as_field(self, value: Any) -> Any:
-        return self._xp.asarray(value) if isinstance(value, np.ndarray) else value
+    def _as_field(self, value: Any, present: Any) -> Any:
+        values = self._xp.asarray(value) if isinstance(value, np.ndarray) else value
+        return in_dtype(self._xp, values, dtype_of(present)) if is_device_array(values) else values
 
 
 class MaskedColumns(Columns):
@@ -255,7 +262,7 @@ class MaskedColumns(Columns):
         mask = _taken(self._like, key)
         return MaskedColumns(self._dtype, columns, tuple(mask.shape), mask)
 
-    def _as_field(self, value: Any) -> Any:
+    def _as_field(self, value: Any, present: Any) -> Any:
         return value
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from h5flow.arrays import DeviceNamespace, dtype_of, is_device_array, namespace_of
 
-__all__ = ["as_key", "take"]
+__all__ = ["as_key", "every_axis", "take"]
 
 
 def as_key(xp: DeviceNamespace, key: Any) -> Any:
@@ -44,14 +44,14 @@ def take(array: Any, key: Any) -> Any:
         parts = _without_negative_step(parts, array)
     arrays = [part for part in parts if is_device_array(part) and len(part.shape)]
     if len(arrays) != 1 or _is_mask(arrays[0]):
-        return array[_all_axes(parts, len(array.shape))]
+        return array[every_axis(key, len(array.shape))]
     (numbers,) = arrays
     if len(parts) > 1:
         # the other axes first, where the numbers' own is taken whole
         place = next(at for at, part in enumerate(parts) if part is numbers)
         before = parts[:place]
         rest = (*before, slice(None), *parts[place + 1 :])
-        array = array[_all_axes(rest, len(array.shape))]
+        array = array[every_axis(rest, len(array.shape))]
         if Ellipsis in [part for part in before if not is_device_array(part)]:
             axis = len(array.shape) - sum(part is not None for part in parts[place + 1 :]) - 1
         else:
@@ -86,10 +86,11 @@ def _take_numbers(array: Any, numbers: Any, axis: int) -> Any:
     return xp.reshape(taken, shape)
 
 
-def _all_axes(parts: tuple[Any, ...], dimensions: int) -> Any:
+def every_axis(key: Any, dimensions: int) -> Any:
     """Return a key that names every axis, which the standard asks for."""
-    if len(parts) == 1 and is_device_array(parts[0]):
-        return parts[0]
+    if is_device_array(key):
+        return key
+    parts = key if isinstance(key, tuple) else (key,)
     named = sum(part is not None and part is not Ellipsis for part in parts)
     if named >= dimensions or any(part is Ellipsis for part in parts):
         return parts

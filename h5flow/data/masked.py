@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from h5flow.arrays import DeviceNamespace, DeviceRows, dtype_of, is_device_array, namespace_of
-from h5flow.data.indexing import as_key, take
+from h5flow.data.indexing import as_key, every_axis, take
 from h5flow.data.promotion import Operator, in_dtype, library_dtype, promoted
 
 __all__ = ["MaskedArray", "refuse_host"]
@@ -122,13 +122,16 @@ class MaskedArray(DeviceRows):
         ``numpy.ma.masked`` masks, and leaves the values. Keys are those that the library takes:
         by the standard slices, integers and one mask.
         """
-        xp, key = self._xp, self._key(key)
+        xp, key = self._xp, every_axis(self._key(key), self.ndim)
         mask = xp.asarray(self._mask, copy=True)  # fields of a row may share it
         if value is np.ma.masked:
             mask[key] = True
         else:
             masked = value._mask if isinstance(value, MaskedArray) else False
             values = value._data if isinstance(value, MaskedArray) else value
+            if isinstance(value, np.ndarray):
+                masked = xp.asarray(np.ma.getmaskarray(value))
+                values = xp.asarray(np.ma.getdata(value))
             if hasattr(values, "dtype") and not isinstance(values, np.generic):
                 values = in_dtype(xp, values, dtype_of(self._data))
             self._data[key] = values
@@ -377,7 +380,8 @@ def _available(xp: DeviceNamespace, dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def _default_fill(dtype: np.dtype[Any]) -> Any:
-    return np.ma.MaskedArray(np.zeros((), dtype)).fill_value.item()
+    value = np.asarray(np.ma.default_fill_value(dtype))
+    return value.astype(dtype).item()  # wrapped where the dtype is narrow, as NumPy does
 
 
 def _limits(dtype: np.dtype[Any]) -> tuple[Any, Any]:

@@ -32,6 +32,9 @@ ROW = np.dtype(
 )
 
 
+HIT = np.dtype([("q", "f4"), ("adc", "u2"), ("n", "i4"), ("label", "S3")])
+
+
 @pytest.fixture(scope="module", params=DEVICES)
 def backend(request: pytest.FixtureRequest) -> Backend:
     return make_backend(request.param)
@@ -247,3 +250,50 @@ def test_all_that_goes_together_is_one_transfer(backend: Backend) -> None:
         assert backend.traffic.transfers_up == up + 1
         to_host(rows)
     assert backend.traffic.transfers_down - down == (1 if "array-api" not in backend.name else 4)
+
+
+def hits() -> Any:
+    rows = np.zeros(4, HIT)
+    rows["q"], rows["adc"], rows["n"] = np.arange(4) / 2, 7, -np.arange(4)
+    return rows
+
+
+def padded() -> Any:
+    rows = np.ma.MaskedArray(hits().reshape(2, 2), mask=False)
+    rows[0, 1] = np.ma.masked
+    rows.data[0, 1] = np.zeros((), HIT)
+    return rows
+
+
+def test_rows_are_compared_field_by_field(backend: Backend) -> None:
+    for rows in (present(backend, hits()), present(backend, padded())):
+        for compare in (lambda x: x == x, lambda x: x != x):
+            with pytest.raises(TypeError, match="field by field"):
+                compare(rows)
+
+
+@pytest.mark.parametrize("dtype", ["f8", "i8", "?"])
+def test_a_field_takes_values_of_another_dtype(backend: Backend, dtype: str) -> None:
+    values = np.array([1, 0, 1, 1], dtype)
+    for given in (values, present(backend, values)):
+        rows = present(backend, hits())
+        rows["q"] = given
+        assert to_host(rows)["q"].tolist() == [1.0, 0.0, 1.0, 1.0]
+
+
+def test_a_masked_field_takes_arrays_of_numpy(backend: Backend) -> None:
+    for values in (
+        np.arange(4.0).reshape(2, 2),
+        np.ma.MaskedArray([[1, 0], [0, 4]], [[0, 1], [1, 0]]),
+    ):
+        expected, rows = padded(), present(backend, padded())
+        expected["q"] = values
+        rows["q"] = values
+        assert to_host(rows["q"]).tolist() == expected["q"].tolist()
+
+
+def test_filling_rows_gives_the_fill_values_of_numpy(backend: Backend) -> None:
+    filled = to_host(present(backend, padded()).filled())
+    expected = padded().filled()
+    for name in ("q", "adc", "n"):
+        assert filled[name].tolist() == expected[name].tolist()
