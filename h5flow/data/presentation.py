@@ -7,6 +7,7 @@ apart into columns there, and are padded there, where padding costs no transfer.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -114,21 +115,31 @@ def _rows_of_field(backend: Backend, host: Array, uploaded: Any) -> Any:
 
 def _masked(backend: Backend, value: np.ma.MaskedArray[Any, Any]) -> Any:
     """Return a masked array of NumPy as a backend has it."""
-    mask = np.ma.getmaskarray(value)
-    if value.dtype.names is None:
-        data, masked = backend.upload([value.data, mask])
-        return MaskedArray(data, masked)
+    data, mask = backend.upload([value.data, np.ma.getmaskarray(value)])
+    if isinstance(data, Mapping):
+        return _masked_rows(backend.namespace, value, data, mask)
+    return MaskedArray(data, mask)
+
+
+def _masked_rows(xp: Any, host: Any, rows: Mapping[str, Any], masks: Any) -> MaskedColumns:
+    """Return what was uploaded of masked rows as columns; a row is masked where all of it is."""
     columns: dict[str, Any] = {}
-    for name in value.dtype.names:
-        part = value[name]
-        if part.dtype.names is None and part.dtype.kind not in "biufc":
-            columns[name] = HostField(lambda part=part: part.filled(np.zeros((), part.dtype)))  # type: ignore[misc]
+    whole = xp.ones(host.shape, dtype=xp.bool)
+    for name, values in rows.items():
+        part, mask = host[name], masks[name]
+        if isinstance(values, Mapping):
+            columns[name] = _masked_rows(xp, part, values, mask)
+            mask = columns[name].row_mask
+        elif isinstance(values, np.ndarray):
+            columns[name] = HostField(partial(_zero_where_masked, part))
+            mask = xp.asarray(mask)
         else:
-            columns[name] = _masked(backend, part)
-    whole = np.ones(value.shape, np.bool_)
-    for name in value.dtype.names:
-        inner = mask[name]
-        inner = inner.reshape(*value.shape, -1)
-        flat = inner.view(np.bool_) if inner.dtype.names else inner
-        whole &= flat.reshape(*value.shape, -1).all(axis=-1)
-    return MaskedColumns(value.dtype, columns, value.shape, backend.upload([whole])[0])
+            columns[name] = MaskedArray(values, mask)
+        more = tuple(range(host.ndim, len(mask.shape)))
+        whole = xp.logical_and(whole, xp.all(mask, axis=more) if more else mask)
+    return MaskedColumns(host.dtype, columns, host.shape, whole)
+
+
+def _zero_where_masked(values: np.ma.MaskedArray[Any, Any]) -> Array:
+    zeros = np.zeros((), values.dtype)
+    return np.where(np.ma.getmaskarray(values), zeros, values.data)
