@@ -75,7 +75,8 @@ class PackedBackend(ArrayAPIBackend):
             return {name: self._upload(part[name]) for name in part.dtype.names}
         if self.stored_dtype(part) is None:
             return part
-        return self.upload([np.ascontiguousarray(part)])[0]
+        native = np.ascontiguousarray(part, part.dtype.newbyteorder("="))
+        return self.upload([native])[0]
 
     def _split(self, device_bytes: Any, part: Placed) -> Uploaded:
         rows, size = part.rows, part.rows.dtype.itemsize

@@ -11,14 +11,14 @@ from h5flow.arrays import DeviceNamespace
 from h5flow.data.columns import Columns, HostField, MaskedColumns
 from h5flow.data.host_copies import download
 from h5flow.data.masked import MaskedArray
-from h5flow.references.padding import zero_rows
+from h5flow.references.padding import pad_cells, zero_rows
 
 __all__ = ["pad"]
 
 
 def pad(
     xp: DeviceNamespace, shape: tuple[int, ...], cells: Any, values: Any
-) -> MaskedArray | MaskedColumns:
+) -> MaskedArray | MaskedColumns | np.ma.MaskedArray[Any, Any]:
     """Return a masked array, or columns of them, with `values` in the given cells.
 
     Parameters
@@ -29,13 +29,15 @@ def pad(
     cells : array
         int64, shape (total,), strictly ascending: which cell, in C order, each value goes to.
     values : array or Columns
-        Shape (total, ...).
+        Shape (total, ...). Text comes as an array of NumPy.
 
     Returns
     -------
-    MaskedArray or MaskedColumns
+    MaskedArray, MaskedColumns, or numpy.ma.MaskedArray for text
         Shape (*shape, *values.shape[1:]). Cells without a value are zero and masked.
     """
+    if isinstance(values, np.ndarray):
+        return pad_cells(shape, download(cells), values)
     count, total = math.prod(shape), cells.shape[0]
     numbers = xp.arange(count, dtype=xp.int64)
     # which value goes into each cell, by searching: not every library writes by index

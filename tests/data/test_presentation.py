@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from libraries import DEVICES, make_backend
 
-from h5flow.backends import Backend
+from h5flow.backends import Backend, choose_backend
 from h5flow.data import to_host
-from h5flow.data.presentation import present
+from h5flow.data.following import Cells
+from h5flow.data.presentation import present, present_padded
 
 ROW = np.dtype(
     [("q", "f4"), ("at", "f8", (2,)), ("pos", [("x", "i2"), ("y", "i8")]), ("label", "S3")]
@@ -48,3 +49,23 @@ def test_masked_rows_move_in_one_transfer() -> None:
     before = backend.traffic.transfers_up
     present(backend, masked_rows())
     assert backend.traffic.transfers_up - before == 1
+
+
+VALUES = {
+    "text": np.array([b"a", b"b", b"c"]),
+    "text of any length": np.array(["a", "bc", ""], object),
+    "integers too large for int64": np.array([2**63 + 5, 0, 1], "u8"),
+    "the other byte order": np.array([(1, 2.5), (3, 4.5), (5, 6.5)], [("n", ">i2"), ("x", ">f4")]),
+    "with text": np.array([(1, "ab"), (3, ""), (5, "c")], [("n", ">i2"), ("s", object)]),
+}
+
+
+@pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
+def test_rows_of_every_kind_come_and_go(backend: Backend, values: Any) -> None:
+    assert to_host(present(backend, values)).tolist() == values.tolist()
+    cells = Cells((2, 2), np.array([0, 1, 3]), values)
+    found, expected = (
+        to_host(present_padded(each, cells)) for each in (backend, choose_backend("numpy"))
+    )
+    assert found.filled(0).tolist() == expected.filled(0).tolist()
+    assert np.ma.getmaskarray(found).tobytes() == np.ma.getmaskarray(expected).tobytes()
