@@ -6,6 +6,8 @@ import ast
 import doctest
 import importlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -132,6 +134,20 @@ def test_the_charge_of_the_readme_is_summed(working_directory: Path) -> None:
     with H5FlowDataManager("out.h5", mode="r") as dm:
         assert dm["events", "charge", :]["q"].tolist() == [[8.0], [0.0]]
         assert dm.get_attrs("charge")["unit"] == "fC"
+
+
+def test_the_stage_that_runs_anywhere_passes_its_own_test(working_directory: Path) -> None:
+    pytest.importorskip("array_api_strict", reason="NOT TESTED WITHOUT array-api-strict")
+    python = blocks(ROOT / "docs" / "arrays.md", "python")
+    stage = next(block for block in python if "class Energy(H5FlowStage)" in block)
+    (working_directory / "energy_stage.py").write_text(stage, "utf-8")
+    test = next(block for block in python if "def test_" in block)
+    (working_directory / "test_energy.py").write_text(test, "utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_energy.py"]
+    done = subprocess.run(
+        command, cwd=working_directory, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_conda_users_get_the_same_dependencies() -> None:

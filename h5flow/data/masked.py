@@ -197,7 +197,7 @@ class MaskedArray(DeviceRows):
     def __bool__(self) -> bool:
         if self.size != 1:
             raise ValueError("the truth of more than one value is ambiguous: use any() or all()")
-        return bool(self._xp.logical_and(self._data != 0, self._xp.logical_not(self._mask)))
+        return bool(self._xp.logical_and(self._truth(), self._xp.logical_not(self._mask)))
 
     def __float__(self) -> float:
         return float("nan") if bool(self._mask) else float(self._data)
