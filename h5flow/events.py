@@ -16,6 +16,8 @@ __all__ = [
     "CopyProgress",
     "Event",
     "HookTimed",
+    "LoopFinished",
+    "Moved",
     "Observer",
     "Published",
     "ignore_event",
@@ -53,13 +55,70 @@ class ChunkDone:
 
 
 @dataclass(frozen=True)
+class Moved:
+    """What went between the host and devices: to the device (up), and back (down)."""
+
+    bytes_up: int = 0
+    bytes_down: int = 0
+    transfers_up: int = 0
+    transfers_down: int = 0
+    seconds_up: float = 0.0
+    seconds_down: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Both ways."""
+        return self.seconds_up + self.seconds_down
+
+    def __add__(self, other: Moved) -> Moved:
+        return Moved(
+            self.bytes_up + other.bytes_up,
+            self.bytes_down + other.bytes_down,
+            self.transfers_up + other.transfers_up,
+            self.transfers_down + other.transfers_down,
+            self.seconds_up + other.seconds_up,
+            self.seconds_down + other.seconds_down,
+        )
+
+    def __sub__(self, other: Moved) -> Moved:
+        return Moved(
+            self.bytes_up - other.bytes_up,
+            self.bytes_down - other.bytes_down,
+            self.transfers_up - other.transfers_up,
+            self.transfers_down - other.transfers_down,
+            self.seconds_up - other.seconds_up,
+            self.seconds_down - other.seconds_down,
+        )
+
+
+@dataclass(frozen=True)
 class HookTimed:
-    """A hook of one part has ended."""
+    """A hook of one part has ended; `seconds` contain those in which `moved` went."""
 
     name: str
     classname: str
     hook: str
     seconds: float
+    moved: Moved = Moved()
+
+
+@dataclass(frozen=True)
+class LoopFinished:
+    """All chunks have gone through all stages.
+
+    Attributes
+    ----------
+    seconds : float
+        From asking for the first chunk on, on this rank.
+    backends : tuple of str
+        The array libraries, with their devices, on which the stages ran.
+    ranks : int
+        How many there are.
+    """
+
+    seconds: float
+    backends: tuple[str, ...]
+    ranks: int = 1
 
 
 @dataclass(frozen=True)
@@ -81,7 +140,9 @@ class Published:
     seconds: float
 
 
-Event: TypeAlias = CopyProgress | ConfigStarted | ChunkDone | HookTimed | ConfigFinished | Published
+Event: TypeAlias = (
+    CopyProgress | ConfigStarted | ChunkDone | HookTimed | LoopFinished | ConfigFinished | Published
+)
 Observer: TypeAlias = Callable[[Event], None]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from h5flow.backends.protocol import Backend, NodeShare
 from h5flow.errors import H5FlowWarning, UsageError
+from h5flow.events import Moved
 from h5flow.registry import Registry
 
 __all__ = [
@@ -19,9 +20,12 @@ __all__ = [
     "backends",
     "check_backend",
     "choose_backend",
+    "moved_so_far",
     "owner_of",
     "using",
 ]
+
+NOTHING = Moved()
 
 backends: Registry[Callable[[str, NodeShare], Backend]] = Registry(
     "backend",
@@ -107,6 +111,15 @@ def using(*chosen: Backend) -> Iterator[None]:
         yield
     finally:
         _in_use.reset(token)
+
+
+def moved_so_far() -> Moved:
+    """Return what the backends named by `using` have moved since they were made."""
+    total = NOTHING
+    for backend in _in_use.get():
+        if not backend.is_host:
+            total += backend.traffic.so_far()
+    return total
 
 
 def _automatic(share: NodeShare) -> Backend:

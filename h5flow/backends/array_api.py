@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -57,9 +58,13 @@ class ArrayAPIBackend:
 
     def download(self, arrays: Sequence[Any], /) -> list[Array]:
         """Return arrays of the library as NumPy's."""
-        found = [self._to_host(array) for array in arrays]
-        for array in found:
-            self.traffic.down(array.nbytes)
+        found = []
+        self._settle()
+        for array in arrays:
+            begin = perf_counter()
+            fetched = self._to_host(array)
+            self.traffic.down(fetched.nbytes, perf_counter() - begin)
+            found.append(fetched)
         return found
 
     @contextmanager
@@ -110,9 +115,15 @@ class ArrayAPIBackend:
         if dtype is None:
             return part
         # a copy of its own: what was read may be kept, and changed, by others
+        begin = perf_counter()
         values = np.array(part, dtype, order="C")
-        self.traffic.up(values.nbytes)
-        return self._from_host(values)
+        moved = self._from_host(values)
+        self.traffic.up(values.nbytes, perf_counter() - begin)
+        return moved
+
+    def _settle(self) -> None:
+        """Wait for what a copy would wait for anyway, so that its time is not counted as moving."""
+        self.synchronise()
 
     def _from_host(self, values: Array) -> Any:
         return self._library.asarray(values, device=self._device)

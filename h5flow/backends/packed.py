@@ -10,6 +10,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -45,11 +46,7 @@ class PackedBackend(ArrayAPIBackend):
         size = placed[-1].begin + placed[-1].rows.nbytes if placed else 0
         moved: Iterator[Uploaded] = iter(())
         if placed:
-            staging = self._staging(size)
-            for part in placed:
-                _copy(part.rows, staging[part.begin : part.begin + part.rows.nbytes])
-            self.traffic.up(size)
-            device_bytes = self._send(staging)
+            device_bytes = self._move(placed, size)
             moved = (self._split(device_bytes, part) for part in placed)
         return [
             next(moved) if is_whole else self._upload(part)
@@ -61,8 +58,10 @@ class PackedBackend(ArrayAPIBackend):
         if not arrays:
             return []
         sizes = [math.prod(array.shape) * dtype_of(array).itemsize for array in arrays]
+        self._settle()
+        start = perf_counter()
         fetched = self._fetch([array for array, size in zip(arrays, sizes, strict=True) if size])
-        self.traffic.down(sum(sizes))
+        self.traffic.down(sum(sizes), perf_counter() - start)
         found, begin = [], 0
         for array, size in zip(arrays, sizes, strict=True):
             found.append(fetched[begin : begin + size].view(dtype_of(array)).reshape(array.shape))
@@ -77,6 +76,20 @@ class PackedBackend(ArrayAPIBackend):
             return part
         native = np.ascontiguousarray(part, part.dtype.newbyteorder("="))
         return self.upload([native])[0]
+
+    def _move(self, placed: Sequence[Placed], size: int) -> Any:
+        """Return the bytes of these parts on the device."""
+        begin = perf_counter()
+        staging = self._staging(size)
+        for part in placed:
+            _copy(part.rows, staging[part.begin : part.begin + part.rows.nbytes])
+        # the device may compute while the host copies, and only then is waited for
+        prepared = perf_counter()
+        self._settle()
+        settled = perf_counter()
+        moved = self._send(staging)
+        self.traffic.up(size, perf_counter() - settled + prepared - begin)
+        return moved
 
     def _split(self, device_bytes: Any, part: Placed) -> Uploaded:
         rows, size = part.rows, part.rows.dtype.itemsize

@@ -9,6 +9,8 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
+from h5flow.events import Moved
+
 __all__ = ["Backend", "NodeShare", "Traffic", "Uploaded"]
 
 Uploaded: TypeAlias = Any
@@ -34,22 +36,40 @@ class Traffic:
         To the device, and back.
     transfers_up, transfers_down : int
         In how many copies.
+    seconds_up, seconds_down : float
+        How long the host was busy with it: preparing the bytes, and waiting for their copy. What
+        the device computes before a copy can begin is not part of it.
     """
 
     bytes_up: int = 0
     bytes_down: int = 0
     transfers_up: int = 0
     transfers_down: int = 0
+    seconds_up: float = 0.0
+    seconds_down: float = 0.0
 
-    def up(self, size: int) -> None:
+    def up(self, size: int, seconds: float = 0.0) -> None:
         """Count a transfer to the device."""
         self.bytes_up += size
         self.transfers_up += 1
+        self.seconds_up += seconds
 
-    def down(self, size: int) -> None:
+    def down(self, size: int, seconds: float = 0.0) -> None:
         """Count a transfer to the host."""
         self.bytes_down += size
         self.transfers_down += 1
+        self.seconds_down += seconds
+
+    def so_far(self) -> Moved:
+        """Return the counts as they are now."""
+        return Moved(
+            self.bytes_up,
+            self.bytes_down,
+            self.transfers_up,
+            self.transfers_down,
+            self.seconds_up,
+            self.seconds_down,
+        )
 
 
 class Backend(Protocol):

@@ -83,6 +83,11 @@ class TorchBackend(PackedBackend):
     def _has(self, dtype: str) -> bool:
         return dtype not in BARE and hasattr(self._torch, dtype)
 
+    def _settle(self) -> None:
+        # a copy waits for its own stream, and not for others on which a stage may be working
+        if self._on_gpu:
+            self._torch.cuda.current_stream(self._device).synchronize()
+
     def _staging(self, size: int) -> Array:
         if not self._on_gpu:
             return np.empty(size, np.uint8)

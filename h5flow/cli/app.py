@@ -72,7 +72,7 @@ def _launch(ranks: int | Literal["auto"], words: Sequence[str]) -> int:
 
 
 def _run(command: Command) -> int:
-    watch = Watch(sys.stderr, quiet=command.quiet)
+    watch = Watch(sys.stderr, quiet=command.quiet, profile=command.profile)
     try:
         with log_shown(command.verbose), warnings_shown(), watch:
             # numpy and h5py come with it, and take their time

@@ -38,12 +38,15 @@ class Command:
         Neither progress nor a summary are shown.
     ranks : int or "auto"
         Processes to start; 1 runs in this one.
+    profile : bool
+        Where the time of the loops went is shown.
     """
 
     request: RunRequest
     verbose: int = 0
     quiet: bool = False
     ranks: int | Literal["auto"] = 1
+    profile: bool = False
 
 
 def parse(words: Sequence[str], environ: Mapping[str, str] = os.environ) -> Command:
@@ -85,7 +88,13 @@ def parse(words: Sequence[str], environ: Mapping[str, str] = os.environ) -> Comm
         stall_timeout=found.stall_timeout,
     )
     ranks = _number_of_ranks(found, request.comm)
-    return Command(request, verbose=min(found.verbose, 2), quiet=found.quiet, ranks=ranks)
+    return Command(
+        request,
+        verbose=min(found.verbose, 2),
+        quiet=found.quiet,
+        ranks=ranks,
+        profile=found.profile,
+    )
 
 
 def without_ranks(words: Sequence[str]) -> list[str]:

@@ -205,6 +205,11 @@ def _add_messages(parser: Parser) -> None:
     )
     messages.add_argument("-q", "--quiet", action="store_true", help="no progress, no summary")
     messages.add_argument(
+        "--profile",
+        action="store_true",
+        help="at the end show where the time went: read, transfer, compute, write",
+    )
+    messages.add_argument(
         "--version",
         action="version",
         version=f"h5flow {__version__}",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from h5flow.backends import moved_so_far
 from h5flow.core.component import Component, Surroundings, surrounded_by
 from h5flow.data.linked_tables import LinkedTables
 from h5flow.errors import H5FlowError, HookError, OtherRankError
@@ -123,20 +124,21 @@ class Hooks:
         """Call `load`, which reads what `part` needs for a chunk. Collective."""
         rendezvous = self._tables.rendezvous
         rendezvous.begin(Tag(where.iteration, part.name, "read"))
-        begin = time.perf_counter()
+        begin, before = time.perf_counter(), moved_so_far()
         try:
             load()
         except BaseException as error:
             rendezvous.fail(error)
             raise
         rendezvous.end()
-        self._observe(HookTimed("read", "", "run", time.perf_counter() - begin))
+        moved = moved_so_far() - before
+        self._observe(HookTimed("read", "", "run", time.perf_counter() - begin, moved))
 
     def _transact(self, called: Hook, work: Callable[[], Any]) -> list[Any]:
         rendezvous = self._tables.rendezvous
         tag = Tag(called.where.iteration, called.name, called.hook)
         rendezvous.begin(tag, ordered=called.ordered)
-        begin = time.perf_counter()
+        begin, before = time.perf_counter(), moved_so_far()
         try:
             result = work()
         except BaseException as error:
@@ -145,10 +147,13 @@ class Hooks:
             if named is error:
                 raise
             raise named from error
-        worked = time.perf_counter()
+        worked, meanwhile = time.perf_counter(), moved_so_far()
         results = self._store(called, result if called.hook in ANSWERING else None)
-        self._observe(HookTimed(called.name, called.classname, called.hook, worked - begin))
-        self._observe(HookTimed("write", "", called.hook, time.perf_counter() - worked))
+        stored, after = time.perf_counter(), moved_so_far()
+        by_hook, by_write = worked - begin, stored - worked
+        moved = meanwhile - before
+        self._observe(HookTimed(called.name, called.classname, called.hook, by_hook, moved))
+        self._observe(HookTimed("write", "", called.hook, by_write, after - meanwhile))
         return results
 
     def _store(self, called: Hook, result: Any) -> list[Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from operator import index
+from time import perf_counter
 
 from h5flow.backends import Backend, using
 from h5flow.config.workflow import Requirement
@@ -15,7 +16,7 @@ from h5flow.core.generator import H5FlowGenerator
 from h5flow.core.hooks import Hooks, Where
 from h5flow.core.stage import H5FlowStage
 from h5flow.errors import DataError
-from h5flow.events import ChunkDone, Observer
+from h5flow.events import ChunkDone, LoopFinished, Observer
 
 __all__ = ["LoopResult", "PlannedStage", "run_loop"]
 
@@ -66,11 +67,14 @@ def run_loop(
     source = generator.dset_name
     backends = tuple(dict.fromkeys(planned.backend for planned in stages))
     chunks = total_rows = 0
+    begin = perf_counter()
     for iteration in count():
         of_ranks = hooks.call(generator, "next", Where(source, iteration))
         length = loader.source_length()
         checked = [_checked(generator, rows, length) for rows in of_ranks]
         if all(rows == H5FlowGenerator.EMPTY for rows in checked):
+            names = tuple(backend.name for backend in backends)
+            observe(LoopFinished(perf_counter() - begin, names, len(of_ranks)))
             return LoopResult(chunks, total_rows)
         rows = checked[hooks.rank]
         where = Where(source, iteration, rows)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from h5flow.events import ConfigFinished, ConfigStarted, Event, HookTimed, Published
+from h5flow.observe.aligned import aligned, widths_of
 from h5flow.observe.progress import is_terminal, make_console
 from h5flow.observe.quantities import bytes_of, duration, rows_of
 
@@ -159,24 +160,13 @@ def _cells(table: Table, names: Sequence[str]) -> list[list[str]]:
     return [list(names), *([row.get(name, "") for name in names] for row in table.rows)]
 
 
-def _widths(cells: list[list[str]]) -> list[int]:
-    return [max(map(len, column)) for column in zip(*cells, strict=True)]
-
-
 def _is_text(name: str) -> bool:
     return name in ("part", "class")
 
 
 def _plain(table: Table) -> str:
-    cells = _cells(table, HEAD)
-    lines = [table.title]
-    for row in cells:
-        padded = [
-            cell.ljust(width) if _is_text(name) else cell.rjust(width)
-            for name, cell, width in zip(HEAD, row, _widths(cells), strict=True)
-        ]
-        lines.append(f"  {'  '.join(padded)}".rstrip())
-    return "\n".join(lines)
+    lines = aligned(_cells(table, HEAD), [_is_text(name) for name in HEAD])
+    return "\n".join([table.title, *lines])
 
 
 def _print_to_terminal(tables: Sequence[Table], closing: str | None, stream: TextIO) -> None:
@@ -188,7 +178,7 @@ def _print_to_terminal(tables: Sequence[Table], closing: str | None, stream: Tex
             (
                 names
                 for names in NARROWER
-                if sum(_widths(_cells(table, names))) + 2 * len(names) <= console.width
+                if sum(widths_of(_cells(table, names))) + 2 * len(names) <= console.width
             ),
             NARROWER[-1],
         )

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TextIO
 
 from h5flow.events import Event, Published
+from h5flow.observe.profile import Profile, print_profile
 from h5flow.observe.progress import Progress, make_progress
 from h5flow.observe.summary import Summary, print_summary
 from h5flow.observe.track import Clock
@@ -25,18 +26,26 @@ class Watch:
     ----------
     stream : text stream
     quiet : bool
-        Show nothing.
+        Show neither progress nor the summary.
+    profile : bool
+        Show where the time went as well.
     clock : callable
         Seconds since any moment.
     """
 
     def __init__(
-        self, stream: TextIO, *, quiet: bool = False, clock: Clock = time.monotonic
+        self,
+        stream: TextIO,
+        *,
+        quiet: bool = False,
+        profile: bool = False,
+        clock: Clock = time.monotonic,
     ) -> None:
         self._stream = stream
         self._clock = clock
         self._began = clock()
         self._summary = Summary()
+        self._profile = Profile() if profile else None
         self._progress: Progress | None = None if quiet else make_progress(stream, clock)
 
     @property
@@ -47,6 +56,8 @@ class Watch:
     def __call__(self, event: Event) -> None:
         """Take in an event."""
         self._summary(event)
+        if self._profile is not None:
+            self._profile(event)
         if self._progress is not None:
             try:
                 self._progress(event)
@@ -55,11 +66,14 @@ class Watch:
                 self._progress = None
 
     def summarize(self) -> None:
-        """Print what ran and how long each part took."""
+        """Print what ran and how long each part took, and where the time went if asked for."""
         self._close()
         if self._progress is not None:
             with suppress(OSError):
                 print_summary(self._summary, self._stream, self._clock() - self._began)
+        if self._profile is not None:
+            with suppress(OSError):
+                print_profile(self._profile, self._stream)
 
     def __enter__(self) -> Watch:
         return self

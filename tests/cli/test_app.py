@@ -25,6 +25,7 @@ from h5flow.events import (
     ConfigFinished,
     ConfigStarted,
     HookTimed,
+    LoopFinished,
     Observer,
     Published,
 )
@@ -38,6 +39,7 @@ def a_run(request: RunRequest, observe: Observer) -> RunSummary:
     observe(ConfigStarted("events.yaml", "events", ("pairs",), 10))
     observe(HookTimed("pairs", "MuonPairs", "run", 0.5))
     observe(ChunkDone(0, 10, 0, 10))
+    observe(LoopFinished(0.75, ("numpy",)))
     observe(ConfigFinished("events.yaml", 1, 10, 1.0))
     observe(Published("out.h5", 2048, 0.1))
     return RunSummary("out.h5", "")
@@ -70,6 +72,17 @@ def test_quiet_says_nothing_of_a_run_that_ends_well(run_is: RunIs, capsys: Captu
     run_is(a_run)
     assert main(["run", "events.yaml", "-q"]) == 0
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_profile_is_told_on_stderr_where_it_is_asked_for(run_is: RunIs, capsys: Captured) -> None:
+    run_is(a_run)
+    main(["run", "events.yaml"])
+    assert "time of the loop" not in capsys.readouterr().err
+    main(["run", "events.yaml", "--profile"])
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "events.yaml: time of the loop over events on numpy" in told.err
+    assert "nothing was moved" in told.err
 
 
 def test_quiet_still_shows_warnings_and_errors(run_is: RunIs, capsys: Captured) -> None:

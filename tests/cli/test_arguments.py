@@ -115,6 +115,12 @@ def test_more_than_two_v_are_two(words: str, verbose: int) -> None:
     assert parse(["run", "a.yaml", *words.split()], NO_ENVIRONMENT).verbose == verbose
 
 
+def test_a_profile_is_for_the_command_and_not_for_the_run() -> None:
+    assert parse(["run", "a.yaml", "--profile"]) == Command(
+        RunRequest(("a.yaml",), strict=True), profile=True
+    )
+
+
 def test_quiet_is_for_the_command_and_not_for_the_run() -> None:
     assert parse(["run", "a.yaml", "-q"], NO_ENVIRONMENT) == Command(
         RunRequest(("a.yaml",), strict=True), quiet=True
