@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from time import perf_counter
 from typing import Any
 
@@ -72,6 +72,10 @@ class ArrayAPIBackend:
         """Do nothing: arrays say where they live."""
         yield
         self.synchronise()
+
+    def named_range(self, name: str, /) -> AbstractContextManager[Any]:
+        """Do nothing: there is no profiler to tell."""
+        return nullcontext()
 
     def synchronise(self) -> None:
         """Return at once: the standard knows of no work that goes on."""

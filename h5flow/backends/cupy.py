@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
 
+from h5flow.backends.nvtx import nvtx_range
 from h5flow.backends.packed import PackedBackend
 from h5flow.backends.protocol import NodeShare
 from h5flow.errors import UsageError
@@ -54,6 +55,12 @@ class CuPyBackend(PackedBackend):
         with self._device:
             yield
             self.synchronise()
+
+    def named_range(self, name: str, /) -> AbstractContextManager[Any]:
+        """Show what is done inside of ``with`` as an NVTX range."""
+        # where CuPy was built without it, the module is there and empty
+        nvtx = getattr(self._cupy.cuda, "nvtx", None)
+        return nvtx_range(getattr(nvtx, "RangePush", None), getattr(nvtx, "RangePop", None), name)
 
     def synchronise(self) -> None:
         """Wait until all work of the current stream is done."""

@@ -58,6 +58,10 @@ class NumPyBackend:
         """Do nothing: there is one host."""
         return nullcontext()
 
+    def named_range(self, name: str, /) -> AbstractContextManager[Any]:
+        """Do nothing: there is no profiler to tell."""
+        return nullcontext()
+
     def synchronise(self) -> None:
         """Return at once: nothing runs behind."""
 

@@ -105,6 +105,13 @@ class Backend(Protocol):
         """Make the device the one on which the library works; await its work at the end."""
         ...
 
+    def named_range(self, name: str, /) -> AbstractContextManager[Any]:
+        """Have what is done inside of ``with`` appear under this name in the device's profiler.
+
+        Does nothing where there is no profiler to tell; never fails.
+        """
+        ...
+
     def synchronise(self) -> None:
         """Wait until all work that was handed to the device is done."""
         ...

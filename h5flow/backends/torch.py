@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 
+from h5flow.backends.nvtx import nvtx_range
 from h5flow.backends.packed import PackedBackend
 from h5flow.backends.protocol import NodeShare
 from h5flow.errors import UsageError
@@ -54,6 +55,13 @@ class TorchBackend(PackedBackend):
         with self._torch.device(self._device):
             yield
         self.synchronise()
+
+    def named_range(self, name: str, /) -> AbstractContextManager[Any]:
+        """Show what is done inside of ``with`` as an NVTX range, on a GPU."""
+        if not self._on_gpu:
+            return nullcontext()
+        nvtx = self._torch.cuda.nvtx
+        return nvtx_range(nvtx.range_push, nvtx.range_pop, name)
 
     def synchronise(self) -> None:
         """Wait until all work that was handed to the device is done."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from h5flow.backends import moved_so_far
+from h5flow.backends import Backend, moved_so_far
 from h5flow.core.component import Component, Surroundings, surrounded_by
 from h5flow.data.linked_tables import LinkedTables
 from h5flow.errors import H5FlowError, HookError, OtherRankError
@@ -78,8 +78,21 @@ class Hooks:
         """The number of this process."""
         return self._tables.rendezvous.channel.rank
 
-    def call(self, part: Component, hook: str, where: Where, *arguments: Any) -> list[Any]:
+    def call(
+        self,
+        part: Component,
+        hook: str,
+        where: Where,
+        *arguments: Any,
+        backend: Backend | None = None,
+    ) -> list[Any]:
         """Call ``part.hook(*arguments)`` and end its transaction. Collective.
+
+        Parameters
+        ----------
+        backend : Backend, optional
+            Where the hook works. What it has handed to the device is awaited when it returns, so
+            that its time, and errors that come late, are those of this hook.
 
         Returns
         -------
@@ -96,7 +109,16 @@ class Hooks:
         function = getattr(part, hook)
         ordered = hook == "run" and bool(getattr(part, "ordered", False))
         called = Hook(part.name, part.classname, hook, where, _is_ours(function), ordered)
-        return self._transact(called, lambda: function(*arguments))
+
+        def work() -> Any:
+            if backend is None:
+                return function(*arguments)
+            with backend.named_range(part.name):
+                result = function(*arguments)
+                backend.synchronise()
+                return result
+
+        return self._transact(called, work)
 
     def construct(
         self,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from operator import index
 from time import perf_counter
+from typing import Any
 
 from h5flow.backends import Backend, using
 from h5flow.config.workflow import Requirement
@@ -77,20 +79,39 @@ def run_loop(
             observe(LoopFinished(perf_counter() - begin, names, len(of_ranks)))
             return LoopResult(chunks, total_rows)
         rows = checked[hooks.rank]
-        where = Where(source, iteration, rows)
-        cache = loader.begin_chunk(iteration, backends)
-        for planned in stages:
-            stage, backend = planned.stage, planned.backend
-            fill = partial(loader.fill, cache, rows, planned.requirements, backend)
-            with using(*backends), backend.current():
-                hooks.read(stage, where, fill)
-                hooks.call(stage, "run", where, source, rows, cache)
+        with using(*backends), _range_of_chunk(backends, iteration):
+            _run_stages(stages, hooks, loader, Where(source, iteration, rows), backends)
         for each in checked:
             if each != H5FlowGenerator.EMPTY:
                 chunks += 1
                 total_rows += each.stop - each.start
                 observe(ChunkDone(iteration, each.stop - each.start, each.start, each.stop))
     raise AssertionError("count() has no end")
+
+
+def _run_stages(
+    stages: Sequence[PlannedStage],
+    hooks: Hooks,
+    loader: CacheLoader,
+    where: Where,
+    backends: Sequence[Backend],
+) -> None:
+    """Run every stage on one chunk."""
+    rows = where.rows
+    assert rows is not None
+    cache = loader.begin_chunk(where.iteration, backends)
+    for planned in stages:
+        stage, backend = planned.stage, planned.backend
+        fill = partial(loader.fill, cache, rows, planned.requirements, backend)
+        with backend.current():
+            hooks.read(stage, where, fill)
+            hooks.call(stage, "run", where, where.source, rows, cache, backend=backend)
+
+
+def _range_of_chunk(backends: Sequence[Backend], iteration: int) -> AbstractContextManager[Any]:
+    """Return the range of a chunk for profilers: one, whatever the stages are on."""
+    device = next((backend for backend in backends if not backend.is_host), None)
+    return nullcontext() if device is None else device.named_range(f"chunk {iteration}")
 
 
 def _checked(generator: H5FlowGenerator, rows: object, source_length: int | None) -> slice:

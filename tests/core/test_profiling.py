@@ -1,8 +1,9 @@
-"""What a loop tells about its time: events of real runs."""
+"""What a loop tells about its time, to h5flow's own profile and to those of devices."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -96,3 +97,54 @@ def test_on_ranks_the_first_tells_how_many_there_are(events: Path, workflow: Mak
 
     run_on_ranks(3, on_rank)
     assert [event.ranks for event in seen if isinstance(event, LoopFinished)] == [3]
+
+
+# -- what profilers see, and what a device has still to do ------------------------------------
+
+
+@pytest.fixture
+def device(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return what a backend that is not the host is asked, beside moving rows."""
+    strict = type(make_backend("array-api-strict"))
+    seen: list[str] = []
+
+    @contextmanager
+    def named_range(_self: Any, name: str) -> Iterator[None]:
+        seen.append(f"begin {name}")
+        yield
+        seen.append(f"end {name}")
+
+    monkeypatch.setattr(strict, "named_range", named_range)
+    monkeypatch.setattr(strict, "synchronise", lambda _self: seen.append("awaited"))
+    return seen
+
+
+def test_chunks_and_stages_are_ranges_for_profilers(
+    events: Path, workflow: MakeWorkflow, device: list[str]
+) -> None:
+    class First(H5FlowStage):
+        pass
+
+    class Second(H5FlowStage):
+        pass
+
+    events_of(workflow(First, Second), "array-api-strict")
+    ranges = [each for each in device if each != "awaited"]
+    stages = ["begin first", "end first", "begin second", "end second"]
+    assert ranges == [
+        each
+        for chunk in range(3)
+        for each in (f"begin chunk {chunk}", *stages, f"end chunk {chunk}")
+    ]
+
+
+def test_the_work_of_a_stage_on_a_device_is_awaited_when_its_run_returns(
+    events: Path, workflow: MakeWorkflow, device: list[str]
+) -> None:
+    class Works(H5FlowStage):
+        def run(self, source_name: str, source_slice: slice, cache: dict[str, Any]) -> None:
+            device.append("worked")
+
+    events_of(workflow(Works), "array-api-strict")
+    after = device[device.index("worked") :]
+    assert after[:3] == ["worked", "awaited", "end works"]
