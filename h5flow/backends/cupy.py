@@ -17,6 +17,7 @@ __all__ = ["CuPyBackend"]
 
 Array = np.ndarray[Any, Any]
 
+FULL = ("cudaErrorMemoryAllocation", "CUDA_ERROR_OUT_OF_MEMORY")
 INSTALL = (
     "Install it: pip install 'h5flow[cuda12]' or 'h5flow[cuda13]'; 'h5flow doctor' says what there "
     "is."
@@ -84,7 +85,9 @@ class CuPyBackend(PackedBackend):
     def is_out_of_memory(self, error: BaseException, /) -> bool:
         """Return whether CuPy or Python says that memory is full."""
         kind = self._cupy.cuda.memory.OutOfMemoryError
-        return isinstance(error, MemoryError | kind)
+        # pinned memory, and what a kernel needs for itself, do not come from CuPy's pool
+        says_so = isinstance(error, RuntimeError) and any(text in str(error) for text in FULL)
+        return says_so or isinstance(error, MemoryError | kind)
 
     def _staging(self, size: int) -> Array:
         if self._pinned is None or len(self._pinned) < size:

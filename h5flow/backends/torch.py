@@ -19,6 +19,7 @@ Array = np.ndarray[Any, Any]
 
 # These exist, and almost no function takes them.
 BARE = frozenset({"uint16", "uint32", "uint64"})
+FULL = ("DefaultCPUAllocator: can't allocate memory", "CUDA error: out of memory")
 INSTALL = "Install it: pip install 'h5flow[torch]'; 'h5flow doctor' says what there is."
 
 
@@ -82,7 +83,9 @@ class TorchBackend(PackedBackend):
 
     def is_out_of_memory(self, error: BaseException, /) -> bool:
         """Return whether PyTorch or Python says that memory is full."""
-        return isinstance(error, MemoryError | self._torch.OutOfMemoryError)
+        # on the host, and for pinned memory, PyTorch has no class of its own for it
+        says_so = isinstance(error, RuntimeError) and any(text in str(error) for text in FULL)
+        return says_so or isinstance(error, MemoryError | self._torch.OutOfMemoryError)
 
     @property
     def _on_gpu(self) -> bool:

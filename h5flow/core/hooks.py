@@ -20,6 +20,10 @@ __all__ = ["Hooks", "Where"]
 # Hooks whose result is asked for; what others return may be large, and does not travel.
 ANSWERING = frozenset({"next", "__len__"})
 
+SMALLER_CHUNKS = (
+    "Take smaller chunks: --chunk-size ROWS; a generator of your own decides for itself."
+)
+
 ComponentT = TypeVar("ComponentT", bound=Component)
 
 
@@ -48,6 +52,7 @@ class Hook:
     where: Where
     is_ours: bool = False
     ordered: bool = False
+    backend: Backend | None = None
 
     def __str__(self) -> str:
         return f"{self.hook}{self.where}"
@@ -108,7 +113,7 @@ class Hooks:
         """
         function = getattr(part, hook)
         ordered = hook == "run" and bool(getattr(part, "ordered", False))
-        called = Hook(part.name, part.classname, hook, where, _is_ours(function), ordered)
+        called = Hook(part.name, part.classname, hook, where, _is_ours(function), ordered, backend)
 
         def work() -> Any:
             if backend is None:
@@ -204,7 +209,7 @@ class Hooks:
         on_rank = f" on rank {self.rank}" if self._tables.rendezvous.channel.size > 1 else ""
         named = HookError(
             f"{called.part} failed in {called}{on_rank}: {describe_error(error)}",
-            advice=_advice_on(error),
+            advice=_advice_on(called, error),
         )
         named.__cause__ = error
         return named
@@ -214,8 +219,12 @@ def _is_ours(function: Any) -> bool:
     return (getattr(function, "__module__", None) or "").partition(".")[0] == "h5flow"
 
 
-def _advice_on(error: BaseException) -> str | None:
-    """Say what to do about errors of h5py that a user is likely to meet on ranks."""
+def _advice_on(called: Hook, error: BaseException) -> str | None:
+    """Say what to do about full memory, and about errors of h5py likely to be met on ranks."""
+    # errors of h5flow's own, such as of padding, have their advice in them
+    own_words = isinstance(error, H5FlowError)
+    if called.backend is not None and not own_words and called.backend.is_out_of_memory(error):
+        return SMALLER_CHUNKS
     if isinstance(error, ValueError) and "mpio" in str(error) and "MPI" in str(error):
         return (
             "Either open the file without driver='mpio', for every rank can read it by itself, or "
