@@ -92,6 +92,10 @@ class ArrayAPIBackend:
         """Return the devices of the library by name."""
         return [str(device) for device in self._library.__array_namespace_info__().devices()]
 
+    def device_id(self) -> str | None:
+        """Return None: ranks have their own."""
+        return None
+
     def is_out_of_memory(self, error: BaseException, /) -> bool:
         """Return whether this is Python's own error."""
         return isinstance(error, MemoryError)

@@ -82,6 +82,12 @@ class CuPyBackend(PackedBackend):
         """Return the GPUs by number."""
         return [str(number) for number in range(_count(self._cupy))]
 
+    def device_id(self) -> str | None:
+        """Return the GPU's UUID: its number depends on ``CUDA_VISIBLE_DEVICES``."""
+        uuid = self._cupy.cuda.runtime.getDeviceProperties(self._device.id).get("uuid")
+        # a driver too old to have it: the number is all there is
+        return uuid.hex() if isinstance(uuid, bytes) else self.name
+
     def is_out_of_memory(self, error: BaseException, /) -> bool:
         """Return whether CuPy or Python says that memory is full."""
         kind = self._cupy.cuda.memory.OutOfMemoryError

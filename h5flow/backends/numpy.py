@@ -77,6 +77,10 @@ class NumPyBackend:
         """Return the host."""
         return ["cpu"]
 
+    def device_id(self) -> str | None:
+        """Return None: ranks have their own."""
+        return None
+
     def is_out_of_memory(self, error: BaseException, /) -> bool:
         """Return whether this is Python's own error."""
         return isinstance(error, MemoryError)

@@ -128,6 +128,13 @@ class Backend(Protocol):
         """Return the devices of the library by name."""
         ...
 
+    def device_id(self) -> str | None:
+        """Return what tells the device from all others, whatever number a process has for it.
+
+        None where ranks do not share devices, as on the host.
+        """
+        ...
+
     def is_out_of_memory(self, error: BaseException, /) -> bool:
         """Return whether an error says that the device's memory is full."""
         ...

@@ -81,6 +81,14 @@ class TorchBackend(PackedBackend):
         """Return the host, and GPUs by number."""
         return ["cpu", *(f"cuda:{number}" for number in range(self._torch.cuda.device_count()))]
 
+    def device_id(self) -> str | None:
+        """Return the GPU's UUID: its number depends on ``CUDA_VISIBLE_DEVICES``."""
+        if not self._on_gpu:
+            return None
+        properties = self._torch.cuda.get_device_properties(self._device)
+        # as CuPy has it, for stages of both libraries may share a GPU
+        return str(getattr(properties, "uuid", self.name)).replace("-", "")
+
     def is_out_of_memory(self, error: BaseException, /) -> bool:
         """Return whether PyTorch or Python says that memory is full."""
         # on the host, and for pinned memory, PyTorch has no class of its own for it

@@ -16,15 +16,23 @@ from h5flow.errors import ConfigError, Problem, did_you_mean
 if TYPE_CHECKING:
     from h5flow.data.data_manager import H5FlowDataManager
 
-__all__ = ["Component", "Surroundings", "refused_params", "surrounded_by"]
+__all__ = ["Component", "Surroundings", "refused_params", "surrounded_by", "surroundings"]
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What every part of a run has and no workflow file gives: a communicator, an array library."""
+    """What every part of a run has and no workflow file gives: a communicator, an array library.
+
+    Attributes
+    ----------
+    room : int or None
+        Bytes of its device's memory that any rank may take at least, the same on all ranks; None
+        where no device says.
+    """
 
     comm: Any
     backend: Backend
+    room: int | None = None
 
 
 _surroundings: ContextVar[Surroundings | None] = ContextVar("surroundings", default=None)
@@ -42,6 +50,11 @@ def surrounded_by(surroundings: Surroundings) -> Iterator[None]:
         yield
     finally:
         _surroundings.reset(token)
+
+
+def surroundings() -> Surroundings:
+    """Return what a part that is being constructed is given; outside of a run, NumPy alone."""
+    return _surroundings.get() or Surroundings(OneRankComm(), choose_backend("numpy"))
 
 
 class Component:
@@ -90,7 +103,7 @@ class Component:
         if manager is not None:
             self.data_manager = manager
         self.requires = list(params.pop("requires", ()))
-        around = _surroundings.get() or Surroundings(OneRankComm(), choose_backend("numpy"))
+        around = surroundings()
         self.comm, self.xp = around.comm, around.backend.namespace
         self.rank, self.size = self.comm.Get_rank(), self.comm.Get_size()
         self._take_params(params)

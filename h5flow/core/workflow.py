@@ -11,7 +11,6 @@ from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
-from h5flow.backends import Backend, NodeShare, choose_backend
 from h5flow.config.workflow import GeneratorSpec, StageSpec, Workflow
 from h5flow.core.cache import CacheLoader
 from h5flow.core.component import Surroundings
@@ -19,6 +18,7 @@ from h5flow.core.hooks import Hooks, Where
 from h5flow.core.loop import LoopResult, plan_stages, run_loop
 from h5flow.core.output import OpenOutput
 from h5flow.core.parts import Parts, Spec, build_parts
+from h5flow.core.placement import Placement
 from h5flow.core.preparation import Preparation, prepare
 from h5flow.core.ranks import open_channel
 from h5flow.core.request import RunRequest
@@ -33,16 +33,6 @@ from h5flow.modules.dataset_loop import H5FlowDatasetLoopGenerator
 __all__ = ["H5FlowManager"]
 
 STEPS = ("init", "run", "finish")
-
-
-def _warn_of_sharing(backend: Backend, name: str, share: NodeShare) -> None:
-    devices = [device for device in backend.devices() if device != "cpu"]
-    if share.rank == 0 and share.size > len(devices) and backend.free_bytes() is not None:
-        warnings.warn(
-            f"the {share.size} ranks of this node share its {len(devices)} devices ({name})",
-            H5FlowWarning,
-            stacklevel=2,
-        )
 
 
 def open_output(prepared: Preparation, observe: Observer) -> OpenOutput:
@@ -135,9 +125,11 @@ class H5FlowManager:
         self._tables = LinkedTables(
             self._output.rendezvous, compression or self.workflow.compression
         )
-        self._backends: dict[str, Backend] = {}
         self._hooks = Hooks(self._tables, observe)
         self.data_manager = self._output.data_manager(self._tables)
+        self._placement: Placement = self._or_discard(
+            lambda: Placement(self._request, self.workflow, self._channel)
+        )
         self._parts: Parts = self._or_discard(lambda: build_parts(self._planned, self._construct))
         self.generator = self._parts.generator
         self.stages = list(self._parts.stages)
@@ -153,7 +145,7 @@ class H5FlowManager:
         source = self.generator.dset_name
         loader = CacheLoader(self._tables, source, strict=self._request.strict)
         specs = self.workflow.stages
-        backends = [self._backend_of(spec) for spec in specs]
+        backends = [self._placement.of(spec) for spec in specs]
         if not all(backend.is_host for backend in backends):
             self._tables.results = DeviceResults()
         planned = plan_stages(self.stages, [spec.requires for spec in specs], backends)
@@ -214,20 +206,10 @@ class H5FlowManager:
             if self._request.chunk_size and issubclass(cls, H5FlowDatasetLoopGenerator):
                 arguments["chunk_size"] = self._request.chunk_size
         name = arguments["name"]
-        around = Surroundings(self._channel.communicator.handle, self._backend_of(spec))
+        around = Surroundings(
+            self._channel.communicator.handle, self._placement.of(spec), self._placement.room
+        )
         return self._hooks.construct(name, spec.classname, cls, arguments, around)
-
-    def _backend_of(self, spec: Spec) -> Backend:
-        """Return where a part works: what its own block says, else the command, else `flow`."""
-        asked = self._request.backend
-        own = spec.backend if isinstance(spec, StageSpec) else None
-        name = own or (self.workflow.backend or "auto" if asked == "auto" else asked)
-        if name not in self._backends:
-            communicator = self._channel.communicator
-            share = NodeShare(communicator.local_rank, communicator.local_size)
-            self._backends[name] = backend = choose_backend(name, share)
-            _warn_of_sharing(backend, name, share)
-        return self._backends[name]
 
     def _init(self) -> None:
         source = self.generator.dset_name

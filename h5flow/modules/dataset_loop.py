@@ -8,12 +8,20 @@ from collections.abc import Mapping
 from numbers import Integral
 from typing import Any, ClassVar
 
+from h5flow.core.component import surroundings
 from h5flow.core.generator import H5FlowGenerator
 from h5flow.errors import H5FlowWarning, UsageError
-from h5flow.io.chunks import rows_per_loop_chunk
+from h5flow.io.chunks import row_bytes, rows_per_loop_chunk
 from h5flow.storage.protocol import TableDescription
 
 __all__ = ["H5FlowDatasetLoopGenerator", "check_chunk_size", "chunk_rows", "loop_range"]
+
+# What a chunk is taken to need of a device's memory, for each byte of the source's rows. They are
+# there twice while they come apart into fields; linked rows are taken to be ten times as much, and
+# twice that when they are padded and have masks; what stages compute of it is taken to be as much
+# again. That is 42, and a power of two from there leaves some room. An ordinary chunk of 4 MiB asks
+# for 256 MiB then, which a GPU has that is not shared by many.
+DEVICE_BYTES_PER_BYTE = 64
 
 
 class H5FlowDatasetLoopGenerator(H5FlowGenerator):
@@ -22,7 +30,9 @@ class H5FlowDatasetLoopGenerator(H5FlowGenerator):
     Parameters
     ----------
     chunk_size : int or "auto"
-        Rows per chunk; ``"auto"`` takes about 4 MiB, a multiple of the dataset's HDF5 chunk.
+        Rows per chunk; ``"auto"`` takes about 4 MiB, a multiple of the dataset's HDF5 chunk,
+        whatever the backend and the number of ranks are. Where that is too much for a device, it
+        takes less, and warns.
     """
 
     class_version = "1.0.0"
@@ -37,6 +47,7 @@ class H5FlowDatasetLoopGenerator(H5FlowGenerator):
         self.rows = range(0)
         self._chunk_rows = 1
         self._iteration = 0
+        self._room = surroundings().room
 
     def init(self) -> None:
         """Find the range of the loop and the size of its chunks."""
@@ -44,15 +55,30 @@ class H5FlowDatasetLoopGenerator(H5FlowGenerator):
         self.rows = loop_range(
             self.dset_name, dataset.shape[0], self.start_position, self.end_position
         )
-        self._chunk_rows = chunk_rows(
-            TableDescription(
-                dataset.dtype,
-                dataset.shape[1:],
-                dataset.shape[0],
-                dataset.chunks[0] if dataset.chunks else None,
-            ),
-            self.chunk_size,
+        source = TableDescription(
+            dataset.dtype,
+            dataset.shape[1:],
+            dataset.shape[0],
+            dataset.chunks[0] if dataset.chunks else None,
         )
+        self._chunk_rows = chunk_rows(source, self.chunk_size)
+        if self.chunk_size == "auto" and self._room is not None:
+            self._chunk_rows = self._fitting_rows(source, self._room)
+
+    def _fitting_rows(self, source: TableDescription, room: int) -> int:
+        """Return the rows of a chunk, fewer where a device has no room for them."""
+        rows = min(self._chunk_rows, max(len(self.rows), 1))
+        fitting = rows_that_fit(source, room)
+        if rows <= fitting:
+            return self._chunk_rows
+        warnings.warn(
+            f"there is so little memory left on a device that chunks have {fitting:,} rows of "
+            f"'{self.dset_name}' in place of {rows:,}: what depends on the bounds of chunks is not "
+            f"what other runs make, unless they have --chunk-size {fitting} too",
+            H5FlowWarning,
+            stacklevel=2,
+        )
+        return fitting
 
     def __len__(self) -> int:
         """Return the number of iterations."""
@@ -88,6 +114,15 @@ def chunk_rows(source: TableDescription, chunk_size: int | str) -> int:
     if not isinstance(chunk_size, str):
         return int(chunk_size)
     return rows_per_loop_chunk(source.dtype, source.row_shape, source.chunk_rows)
+
+
+def rows_that_fit(source: TableDescription, room: int) -> int:
+    """Return how many rows of the source a chunk may have in `room` bytes of a device, at least 1.
+
+    What else a chunk brings is not known before it is read: memory that is full after all ends the
+    run with advice.
+    """
+    return max(1, room // (DEVICE_BYTES_PER_BYTE * row_bytes(source.dtype, source.row_shape)))
 
 
 def loop_range(source: str, length: int, start: int | None, end: int | None) -> range:

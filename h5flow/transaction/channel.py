@@ -280,6 +280,11 @@ class Channel:
         done, results = self._together(what, work if self.rank == 0 else lambda: None, send=True)
         return done if self.rank == 0 else results[0]  # type: ignore[return-value]
 
+    def by_each(self, what: str, work: Callable[[], ResultT]) -> list[ResultT]:
+        """Return on all ranks what `work` returns on each, in rank order. Collective."""
+        done, results = self._together(what, work, send=True)
+        return [done if rank == self.rank else each for rank, each in enumerate(results)]
+
     def _together(
         self, what: str, work: Callable[[], ResultT], *, send: bool
     ) -> tuple[ResultT, list[Any]]:

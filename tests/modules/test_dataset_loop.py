@@ -15,7 +15,7 @@ from h5flow.backends import choose_backend
 from h5flow.core.component import Surroundings, surrounded_by
 from h5flow.errors import ConfigError, H5FlowWarning, UsageError
 from h5flow.modules import H5FlowDatasetLoopGenerator
-from h5flow.modules.dataset_loop import chunk_rows, loop_range
+from h5flow.modules.dataset_loop import chunk_rows, loop_range, rows_that_fit
 from h5flow.storage.protocol import TableDescription
 
 
@@ -111,6 +111,20 @@ def test_auto_is_a_multiple_of_the_hdf5_chunk() -> None:
     rows = chunk_rows(source, "auto")
     assert rows % 3000 == 0
     assert 2**21 < rows * 8 <= 2**22
+
+
+@given(room=st.integers(0, 10**12), row=st.integers(1, 10**6))
+def test_what_fits_is_a_chunk_of_at_least_one_row_and_much_less_than_the_room(
+    room: int, row: int
+) -> None:
+    rows = rows_that_fit(TableDescription(np.dtype("u1"), (row,), 10**7, 3000), room)
+    assert rows >= 1
+    assert rows == 1 or rows * row <= room / 20
+
+
+def test_an_ordinary_chunk_fits_in_a_quarter_of_a_gigabyte() -> None:
+    source = TableDescription(np.dtype("f8"), (), 10**7, 3000)
+    assert rows_that_fit(source, 2**28) >= chunk_rows(source, "auto")
 
 
 @given(
