@@ -84,9 +84,9 @@ class CuPyBackend(PackedBackend):
 
     def device_id(self) -> str | None:
         """Return the GPU's UUID: its number depends on ``CUDA_VISIBLE_DEVICES``."""
-        uuid = self._cupy.cuda.runtime.getDeviceProperties(self._device.id).get("uuid")
-        # a driver too old to have it: the number is all there is
-        return uuid.hex() if isinstance(uuid, bytes) else self.name
+        uuid = self._cupy.cuda.runtime.getDeviceProperties(self._device.id).get("uuid", b"")
+        # CuPy may cut it off at a zero
+        return uuid.hex() if len(uuid) == 16 else str(self._device.pci_bus_id)
 
     def is_out_of_memory(self, error: BaseException, /) -> bool:
         """Return whether CuPy or Python says that memory is full."""

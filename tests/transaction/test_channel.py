@@ -35,6 +35,11 @@ def in_hook(channel: Channel, tag: Tag = TAG) -> Channel:
     return channel
 
 
+def test_what_each_rank_does_all_ranks_learn() -> None:
+    found = outcomes(3, lambda channel: channel.by_each("looking", lambda: channel.rank * 10))
+    assert found == [[0, 10, 20]] * 3
+
+
 def test_an_exchange_gives_every_ranks_act_in_rank_order() -> None:
     found = outcomes(3, lambda channel: in_hook(channel).exchange(Reserve(TAG, "/a", channel.rank)))
     assert found == [[Reserve(TAG, "/a", rank) for rank in range(3)]] * 3
