@@ -275,9 +275,9 @@ def test_rows_are_compared_field_by_field(backend: Backend) -> None:
 @pytest.mark.parametrize("dtype", ["f8", "i8", "?"])
 def test_a_field_takes_values_of_another_dtype(backend: Backend, dtype: str) -> None:
     values = np.array([1, 0, 1, 1], dtype)
-    for given in (values, present(backend, values)):
+    for each in (values, present(backend, values)):
         rows = present(backend, hits())
-        rows["q"] = given
+        rows["q"] = each
         assert to_host(rows)["q"].tolist() == [1.0, 0.0, 1.0, 1.0]
 
 
