@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import cupy_double
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -33,6 +35,30 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--with-mpi"):
         # Each rank is a run of its own; without this h5flow refuses to start under a launcher.
         os.environ["H5FLOW_NOMPI"] = "1"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Put the double of CuPy into its place for tests that have "cupy" for a parameter."""
+    call = getattr(item, "callspec", None)
+    names = [each for each in (call.params.values() if call else ()) if isinstance(each, str)]
+    if any(name.partition(":")[0] == "cupy" for name in names) and not item.get_closest_marker(
+        "gpu"
+    ):
+        cupy_double.install()
+    else:
+        cupy_double.remove()
+
+
+def pytest_sessionfinish() -> None:
+    cupy_double.remove()
+
+
+@pytest.fixture
+def gpus() -> Iterator[cupy_double.Machine]:
+    """A machine with GPUs that are none, whose CuPy is the double."""
+    yield cupy_double.install()
+    cupy_double.remove()
 
 
 @pytest.fixture

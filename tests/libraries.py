@@ -9,8 +9,9 @@ from h5flow.errors import UsageError
 
 __all__ = ["DEVICES", "make_backend"]
 
-#: Backends other than NumPy that need no GPU.
-DEVICES = ("array-api-strict", "torch:cpu")
+#: Backends other than NumPy that need no GPU. For tests with "cupy" among their parameters the
+#: double of `cupy_double` is in CuPy's place.
+DEVICES = ("array-api-strict", "torch:cpu", "cupy")
 
 
 def make_backend(name: str) -> Backend:
