@@ -41,7 +41,7 @@ class ndarray:
     itemsize = property(lambda self: self._values.itemsize)
     nbytes = property(lambda self: self._values.nbytes)
     device = property(lambda self: Device(self._device))
-    T = property(lambda self: wrap(unwrap(self).T))
+    T = property(lambda self: _view_or_copy(self, self._values.T))
 
     @property
     def data(self) -> Any:
@@ -88,32 +88,32 @@ class ndarray:
         return functions[function.__name__](*args, **options)
 
     def __bool__(self) -> bool:
-        return bool(unwrap(self))
+        return bool(unwrap_anywhere(self))
 
     def __int__(self) -> int:
-        return int(unwrap(self).item())
+        return int(unwrap_anywhere(self).item())
 
     def __float__(self) -> float:
-        return float(unwrap(self).item())
+        return float(unwrap_anywhere(self).item())
 
     def __complex__(self) -> complex:
-        return complex(unwrap(self).item())
+        return complex(unwrap_anywhere(self).item())
 
     def __index__(self) -> int:
-        return int(unwrap(self).__index__())
+        return int(unwrap_anywhere(self).__index__())
 
     def _get(self, stream: Any = None, order: str = "C", out: Any = None) -> Any:
-        values = unwrap(self)
+        values = unwrap_anywhere(self)
         if out is None:
             return np.array(values, order="C")
         out[...] = values
         return out
 
     def _item(self) -> Any:
-        return unwrap(self).item()
+        return unwrap_anywhere(self).item()
 
     def _tolist(self) -> Any:
-        return unwrap(self).tolist()
+        return unwrap_anywhere(self).tolist()
 
     # -- from the host -----------------------------------------------------------------------
 
@@ -124,7 +124,7 @@ class ndarray:
             raise TypeError(f"{arr.dtype} array cannot be set to {self.dtype} array")
         if arr.shape != self.shape:
             raise ValueError(f"Shape mismatch. Old shape: {self.shape}, new shape: {arr.shape}")
-        here = unwrap(self)
+        here = unwrap_anywhere(self)
         if machine.is_pinned(arr):
             machine.later(lambda: np.copyto(here, arr))
         else:
@@ -136,21 +136,21 @@ class ndarray:
     # -- parts and forms -----------------------------------------------------------------------
 
     def __getitem__(self, key: Any) -> Any:
-        return wrap(unwrap(self)[_key(key)])
+        return _view_or_copy(self, unwrap_anywhere(self)[_key(key)])
 
     def __setitem__(self, key: Any, value: Any) -> None:
         with np.errstate(all="ignore"):
             unwrap(self)[_key(key)] = _operand(value)
 
     def _view(self, dtype: Any = None) -> Any:
-        values = unwrap(self)
-        return wrap(values.view() if dtype is None else values.view(_known(dtype)))
+        values = unwrap_anywhere(self)
+        return _view_or_copy(self, values.view() if dtype is None else values.view(_known(dtype)))
 
     def _reshape(self, *shape: Any, order: str = "C") -> Any:
-        return wrap(unwrap(self).reshape(*shape, order=order))
+        return _view_or_copy(self, unwrap_anywhere(self).reshape(*shape, order=order))
 
     def _ravel(self, order: str = "C") -> Any:
-        return wrap(unwrap(self).ravel(order))
+        return _view_or_copy(self, unwrap_anywhere(self).ravel(order))
 
     def _copy(self, order: str = "C") -> Any:
         return wrap(unwrap(self).copy(order))
@@ -176,26 +176,40 @@ class ndarray:
         return functions["invert"](self)
 
 
-def wrap(values: Any) -> Any:
-    """Return what NumPy made as it is on the current device."""
+def wrap(values: Any, device: int | None = None) -> Any:
+    """Return what NumPy made as it is on a device, by default the current one."""
+    device = machine.current if device is None else device
     if isinstance(values, tuple | list):
-        return type(values)(wrap(each) for each in values)
+        return type(values)(wrap(each, device) for each in values)
     if not isinstance(values, np.ndarray | np.generic):
         return values
     values = np.asarray(values)
     _known(values.dtype)
     if values.size and values.ctypes.data % values.itemsize:
         raise CUDARuntimeError(MISALIGNED)
-    machine.allocate(values, machine.current)
+    machine.allocate(values, device)
     array = object.__new__(ndarray)
-    array._values, array._device = values, machine.current
+    array._values, array._device = values, device
     return array
+
+
+def _view_or_copy(array: ndarray, values: Any) -> Any:
+    """Return a part of an array: a view is where the array is, a copy takes a kernel."""
+    if not np.may_share_memory(values, array._values):
+        unwrap(array)
+    return wrap(values, array._device)
+
+
+def unwrap_anywhere(array: ndarray) -> Any:
+    """Return NumPy's array inside, for what needs no kernel."""
+    machine.check()
+    machine.settle()
+    return array._values
 
 
 def unwrap(array: ndarray) -> Any:
     """Return NumPy's array inside, for a kernel on the current device."""
-    machine.check()
-    machine.settle()
+    unwrap_anywhere(array)
     if array._device != machine.current:
         raise ValueError(
             f"Array device must be same as the current device: array device = {array._device} "
