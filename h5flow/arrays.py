@@ -44,12 +44,16 @@ class DeviceNamespace:
 
         def create(*args: Any, **options: Any) -> Any:
             options.setdefault("device", self._device)
-            return found(*args, **options)
+            return self._create(found, args, options)
 
         create.__name__, create.__doc__ = name, found.__doc__
         # looked up once: loops of stages call it often
         setattr(self, name, create)
         return create
+
+    def _create(self, create: Any, args: Any, options: Any) -> Any:
+        """Return an array that the library makes on a device."""
+        return create(*args, **options)
 
     def __dir__(self) -> list[str]:
         return dir(self._namespace)

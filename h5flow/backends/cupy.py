@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from h5flow.arrays import DeviceNamespace
 from h5flow.backends.nvtx import nvtx_range
 from h5flow.backends.packed import PackedBackend
 from h5flow.backends.protocol import NodeShare
@@ -22,6 +23,14 @@ INSTALL = (
     "Install it: pip install 'h5flow[cuda12]' or 'h5flow[cuda13]'; 'h5flow doctor' says what there "
     "is."
 )
+
+
+class _Namespace(DeviceNamespace):
+    """CuPy, which makes arrays on the current GPU, whatever device it is told."""
+
+    def _create(self, create: Any, args: Any, options: Any) -> Any:
+        with options["device"]:
+            return super()._create(create, args, options)
 
 
 class CuPyBackend(PackedBackend):
@@ -44,11 +53,12 @@ class CuPyBackend(PackedBackend):
         self._cupy, self._cupyx = cupy, cupyx
         number = _number(cupy, device, share)
         super().__init__(f"cupy:{number}", namespace, cupy.cuda.Device(number))
+        self._namespace = _Namespace(namespace, self._device)
         self._pinned: Array | None = None
 
     def owns(self, array: Any, /) -> bool:
-        """Return whether this is an array of CuPy."""
-        return isinstance(array, self._cupy.ndarray)
+        """Return whether this is an array of CuPy, on this GPU."""
+        return isinstance(array, self._cupy.ndarray) and bool(array.device == self._device)
 
     @contextmanager
     def current(self) -> Iterator[None]:

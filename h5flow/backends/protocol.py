@@ -86,7 +86,7 @@ class Backend(Protocol):
         ...
 
     def owns(self, array: Any, /) -> bool:
-        """Return whether this is an array of the library."""
+        """Return whether this is an array of the library, on this device."""
         ...
 
     def upload(self, parts: Sequence[np.ndarray[Any, Any]], /) -> list[Uploaded]:

@@ -47,8 +47,8 @@ class TorchBackend(PackedBackend):
         self._pinned: Any = None
 
     def owns(self, array: Any, /) -> bool:
-        """Return whether this is a tensor."""
-        return isinstance(array, self._torch.Tensor)
+        """Return whether this is a tensor, on this device."""
+        return isinstance(array, self._torch.Tensor) and bool(array.device == self._device)
 
     @contextmanager
     def current(self) -> Iterator[None]:

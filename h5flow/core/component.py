@@ -95,6 +95,7 @@ class Component:
     rank: int = 0
     size: int = 1
     xp: Any
+    _backend: Backend
 
     def __init__(self, **params: Any) -> None:
         self.name = params.pop("name", type(self).__name__)
@@ -105,6 +106,7 @@ class Component:
         self.requires = list(params.pop("requires", ()))
         around = surroundings()
         self.comm, self.xp = around.comm, around.backend.namespace
+        self._backend = around.backend
         self.rank, self.size = self.comm.Get_rank(), self.comm.Get_size()
         self._take_params(params)
 

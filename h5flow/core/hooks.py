@@ -89,15 +89,11 @@ class Hooks:
         hook: str,
         where: Where,
         *arguments: Any,
-        backend: Backend | None = None,
     ) -> list[Any]:
         """Call ``part.hook(*arguments)`` and end its transaction. Collective.
 
-        Parameters
-        ----------
-        backend : Backend, optional
-            Where the hook works. What it has handed to the device is awaited when it returns, so
-            that its time, and errors that come late, are those of this hook.
+        What it has handed to the part's device is awaited when it returns, so that its time, and
+        errors that come late, are those of this hook.
 
         Returns
         -------
@@ -113,12 +109,11 @@ class Hooks:
         """
         function = getattr(part, hook)
         ordered = hook == "run" and bool(getattr(part, "ordered", False))
+        backend = part._backend
         called = Hook(part.name, part.classname, hook, where, _is_ours(function), ordered, backend)
 
         def work() -> Any:
-            if backend is None:
-                return function(*arguments)
-            with backend.named_range(part.name):
+            with backend.current(), backend.named_range(part.name):
                 result = function(*arguments)
                 backend.synchronise()
                 return result
@@ -137,7 +132,7 @@ class Hooks:
         made: list[ComponentT] = []
 
         def construct() -> None:
-            with surrounded_by(surroundings):
+            with surrounded_by(surroundings), surroundings.backend.current():
                 part = cls(**arguments)
             if not hasattr(part, "data_manager"):
                 raise TypeError("the constructor does not call super().__init__(**params)")
@@ -222,8 +217,8 @@ def _is_ours(function: Any) -> bool:
 def _advice_on(called: Hook, error: BaseException) -> str | None:
     """Say what to do about full memory, and about errors of h5py likely to be met on ranks."""
     # errors of h5flow's own, such as of padding, have their advice in them
-    own_words = isinstance(error, H5FlowError)
-    if called.backend is not None and not own_words and called.backend.is_out_of_memory(error):
+    is_foreign = called.hook == "run" and not isinstance(error, H5FlowError)
+    if is_foreign and called.backend is not None and called.backend.is_out_of_memory(error):
         return SMALLER_CHUNKS
     if isinstance(error, ValueError) and "mpio" in str(error) and "MPI" in str(error):
         return (

@@ -105,7 +105,7 @@ def _run_stages(
         fill = partial(loader.fill, cache, rows, planned.requirements, backend)
         with backend.current():
             hooks.read(stage, where, fill)
-            hooks.call(stage, "run", where, where.source, rows, cache, backend=backend)
+            hooks.call(stage, "run", where, where.source, rows, cache)
 
 
 def _range_of_chunk(backends: Sequence[Backend], iteration: int) -> AbstractContextManager[Any]:

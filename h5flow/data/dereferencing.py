@@ -161,8 +161,9 @@ def dereference_chain(
     if backend is not None and not backend.is_host:
         from h5flow.data.dereferencing_on_device import follow_chain_to, padded_on
 
-        levels = follow_chain_to(backend, sel, refs, regions, directions, mask)
-        padded: MaskedArray = padded_on(backend, levels, data, indices_only=indices_only)
+        with backend.current():
+            levels = follow_chain_to(backend, sel, refs, regions, directions, mask)
+            padded: MaskedArray = padded_on(backend, levels, data, indices_only=indices_only)
         return padded
     if backend is not None:
         sel, refs, data, regions, mask = to_host((sel, tuple(refs), data, tuple(regions), mask))
@@ -185,9 +186,10 @@ def _follow(call: DereferenceCall, *, padded: bool) -> Any:
     if backend is not None and not backend.is_host:
         from h5flow.data.dereferencing_on_device import follow_chain_to, jagged_on, padded_on
 
-        levels = follow_chain_to(backend, sel, [ref], [region], [call.ref_direction], mask)
         give = padded_on if padded else jagged_on
-        return give(backend, levels, data, indices_only=call.indices_only)
+        with backend.current():
+            levels = follow_chain_to(backend, sel, [ref], [region], [call.ref_direction], mask)
+            return give(backend, levels, data, indices_only=call.indices_only)
     if backend is not None:
         sel, ref, data, region, mask = to_host((sel, ref, data, region, mask))
     start = begin(sel, ref, region, mask, call.ref_direction)
