@@ -39,6 +39,7 @@ class PackedBackend(ArrayAPIBackend):
 
     def upload(self, parts: Sequence[Array], /) -> list[Uploaded]:
         """Return arrays of NumPy as the library's, moved in one copy."""
+        parts = [_native(part) for part in parts]
         whole = [_can_travel_as_bytes(part.dtype) for part in parts]
         placed = list(
             _place([part for part, is_whole in zip(parts, whole, strict=True) if is_whole])
@@ -74,8 +75,7 @@ class PackedBackend(ArrayAPIBackend):
             return {name: self._upload(part[name]) for name in part.dtype.names}
         if self.stored_dtype(part) is None:
             return part
-        native = np.ascontiguousarray(part, part.dtype.newbyteorder("="))
-        return self.upload([native])[0]
+        return self.upload([np.ascontiguousarray(part)])[0]
 
     def _move(self, placed: Sequence[Placed], size: int) -> Any:
         """Return the bytes of these parts on the device."""
@@ -131,13 +131,18 @@ class PackedBackend(ArrayAPIBackend):
         """Return bytes, shape (n, m), as contiguous values of `dtype`, widened to `stored`."""
 
 
+def _native(part: Array) -> Array:
+    """Return rows in the machine's byte order."""
+    return part if part.dtype.isnative else part.astype(part.dtype.newbyteorder("="))
+
+
 def _can_travel_as_bytes(dtype: np.dtype[Any]) -> bool:
-    """Return whether rows of this dtype are nothing but numbers in the machine's byte order."""
+    """Return whether rows of this dtype are nothing but numbers and text."""
     if dtype.names is not None:
         return all(_can_travel_as_bytes(dtype[name]) for name in dtype.names)
     if dtype.subdtype is not None:
         return _can_travel_as_bytes(dtype.subdtype[0])
-    return dtype.kind in "biufcSU" and (dtype.isnative or dtype.kind in "SU")
+    return dtype.kind in "biufcSU"
 
 
 def _place(parts: Sequence[Array]) -> Iterator[Placed]:
