@@ -136,6 +136,10 @@ class Device:
         return f"<CUDA Device {self.id}>"
 
     @property
+    def pci_bus_id(self) -> str:
+        return f"0000:{self.id:02X}:00.0"
+
+    @property
     def mem_info(self) -> tuple[int, int]:
         machine.check()
         return machine.memory - machine.used[self.id], machine.memory

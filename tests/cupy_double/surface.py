@@ -155,6 +155,7 @@ CUDA = {
     "cuda.Device": "(device=None)",
     "cuda.Device.id": "",
     "cuda.Device.mem_info": "",
+    "cuda.Device.pci_bus_id": "",
     "cuda.Device.synchronize": "(self)",
     "cuda.MemoryPool.free_all_blocks": "(self, stream=None)",
     "cuda.MemoryPool.free_bytes": "(self)",
