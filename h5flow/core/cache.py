@@ -90,12 +90,15 @@ class CacheLoader:
         found = self._tables.find(self._source)
         return None if found is None else found.length
 
-    def begin_chunk(self, iteration: int = 0, backends: Sequence[Backend] = ()) -> dict[str, Any]:
-        """Return an empty cache for the next chunk, for stages on these backends."""
+    def begin_iteration(self, iteration: int) -> None:
+        """Forget what the chunk before has left on devices: the generator comes next."""
         self._iteration = iteration
-        self._loaded = {}
         if self._tables.results is not None:
             self._tables.results.clear()
+
+    def begin_chunk(self, backends: Sequence[Backend] = ()) -> dict[str, Any]:
+        """Return an empty cache for the next chunk, for stages on these backends."""
+        self._loaded = {}
         return ChunkCache(backends[0]) if len(backends) > 1 else {}
 
     def fill(

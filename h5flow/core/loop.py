@@ -66,11 +66,24 @@ def run_loop(
     The loop ends when the generator gives `H5FlowGenerator.EMPTY` on every rank; a rank that
     has no rows while others do runs its stages on zero rows.
     """
-    source = generator.dset_name
     backends = tuple(dict.fromkeys(planned.backend for planned in stages))
+    with using(*dict.fromkeys((*backends, generator._backend))):
+        return _run_chunks(generator, stages, hooks, loader, observe, backends)
+
+
+def _run_chunks(
+    generator: H5FlowGenerator,
+    stages: Sequence[PlannedStage],
+    hooks: Hooks,
+    loader: CacheLoader,
+    observe: Observer,
+    backends: tuple[Backend, ...],
+) -> LoopResult:
+    source = generator.dset_name
     chunks = total_rows = 0
     begin = perf_counter()
     for iteration in count():
+        loader.begin_iteration(iteration)
         of_ranks = hooks.call(generator, "next", Where(source, iteration))
         length = loader.source_length()
         checked = [_checked(generator, rows, length) for rows in of_ranks]
@@ -79,7 +92,7 @@ def run_loop(
             observe(LoopFinished(perf_counter() - begin, names, len(of_ranks)))
             return LoopResult(chunks, total_rows)
         rows = checked[hooks.rank]
-        with using(*backends), _range_of_chunk(backends, iteration):
+        with _range_of_chunk(backends, iteration):
             _run_stages(stages, hooks, loader, Where(source, iteration, rows), backends)
         for each in checked:
             if each != H5FlowGenerator.EMPTY:
@@ -99,7 +112,7 @@ def _run_stages(
     """Run every stage on one chunk."""
     rows = where.rows
     assert rows is not None
-    cache = loader.begin_chunk(where.iteration, backends)
+    cache = loader.begin_chunk(backends)
     for planned in stages:
         stage, backend = planned.stage, planned.backend
         fill = partial(loader.fill, cache, rows, planned.requirements, backend)

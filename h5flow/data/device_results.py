@@ -39,7 +39,8 @@ class Result:
 
     def at(self, index: np.ndarray[Any, np.dtype[np.int64]]) -> Any:
         """Return copies of rows of the table, all of which are there."""
-        return gather(self.values, self.backend.namespace.asarray(index - self.rows.start))
+        (numbers,) = self.backend.upload([index - self.rows.start])
+        return gather(self.values, numbers)
 
 
 class DeviceResults:

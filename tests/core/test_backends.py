@@ -341,6 +341,32 @@ def test_generators_and_resources_have_the_library_too(
         assert file["sums/data"][:].tolist() == [20.0 + number for number in range(8)]
 
 
+def test_what_a_generator_makes_is_there_for_the_stages(
+    working_directory: Path,
+    workflow: MakeWorkflow,
+    device: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Sees(H5FlowStage):
+        def run(self, source_name: str, source_slice: slice, cache: dict[str, Any]) -> None:
+            seen.append(to_host(cache[source_name])["id"].tolist())
+
+    seen: list[Any] = []
+    uploaded: list[np.dtype[Any]] = []
+    kind = type(make_backend(device))
+    real = kind.upload
+
+    def upload(self: Any, parts: Any) -> Any:
+        uploaded.extend(part.dtype for part in parts if len(part))
+        return real(self, parts)
+
+    monkeypatch.setattr(kind, "upload", upload)
+    run(workflow(Sees, generator=Numbers), "out.h5", backend=device)
+    assert seen == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert {dtype.str for dtype in uploaded} == {"<i8"}  # numbers of rows, and no rows
+    assert len(uploaded) == 2
+
+
 def test_dereferencing_inside_of_a_stage_stays_on_the_device(
     events: Path, workflow: MakeWorkflow, device: str
 ) -> None:
