@@ -22,6 +22,8 @@ __all__ = ["LARGEST_PIECE", "receive_batches", "send_batch", "split"]
 LARGEST_PIECE = 64 * 2**20
 # Arrays below this travel with the shape of things.
 SMALL_ARRAY = 4096
+# What the path, the dtype and the pickled shape of an entry take beside its rows.
+ENTRY_BYTES = 512
 COUNT = struct.Struct("<Q")
 
 Entry: TypeAlias = Write | Link
@@ -62,7 +64,7 @@ def split(batch: Batch, largest: int) -> Iterator[Batch]:
     entries: list[Entry] = [*batch.writes, *batch.links]
     for entry in entries:
         for part in _parts(entry, largest):
-            added = _bytes(_data(part))
+            added = _entry_bytes(part)
             if size and size + added > largest:
                 yield replace(batch, writes=writes, links=links, attributes=())
                 writes, links, size = [], [], 0
@@ -79,7 +81,7 @@ def split(batch: Batch, largest: int) -> Iterator[Batch]:
 def _parts(entry: Entry, largest: int) -> Iterator[Entry]:
     """Yield an entry in parts of `largest` bytes, all of it where it is no longer than that."""
     data = _data(entry)
-    size = _bytes(data)
+    size = _entry_bytes(entry)
     if size <= largest or len(data) == 1:
         yield entry
         return
@@ -98,6 +100,13 @@ def _part(entry: Entry, start: int, stop: int) -> Entry:
         first = entry.rows.start + start
         return replace(entry, rows=slice(first, first + len(part)), data=part)
     return replace(entry, rows=entry.rows[start:stop], data=part)
+
+
+def _entry_bytes(entry: Entry) -> int:
+    """Return what an entry takes in a message: its rows, their numbers, and the words around."""
+    numbered = isinstance(entry, Write) and isinstance(entry.rows, np.ndarray)
+    numbers = entry.rows.nbytes if numbered else 0  # type: ignore[union-attr]
+    return _bytes(_data(entry)) + numbers + ENTRY_BYTES
 
 
 def _bytes(data: np.ndarray[Any, Any]) -> int:

@@ -164,3 +164,18 @@ def test_a_sender_that_fails_leaves_nobody_waiting() -> None:
 
     # every piece but the one that cannot be sent
     assert run_on_ranks(2, on_rank)[0] == len(list(split(batch, 8192))) - 1
+
+
+def test_very_many_small_writes_travel_in_pieces_too() -> None:
+    writes = [Write("/rows/data", slice(n, n + 1), np.array([n])) for n in range(2000)]
+    pieces, sizes = travel(Batch(writes=writes), largest=50_000)
+    assert max(sizes) <= 50_000
+    assert len(pieces) > 10
+    assert written(pieces, 2000).tolist() == list(range(2000))
+
+
+def test_numbers_of_rows_count_as_their_rows_do() -> None:
+    rows = np.arange(0, 40_000, 2)
+    pieces, sizes = travel(Batch(writes=[Write("/r/data", rows, rows.astype("u1"))]), 20_000)
+    assert max(sizes) <= 20_000
+    assert sum(len(write.data) for piece in pieces for write in piece.writes) == len(rows)
