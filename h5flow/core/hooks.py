@@ -148,7 +148,8 @@ class Hooks:
         rendezvous.begin(Tag(where.iteration, part.name, "read"))
         begin, before = time.perf_counter(), moved_so_far()
         try:
-            load()
+            with part._backend.current():
+                load()
         except BaseException as error:
             rendezvous.fail(error)
             raise

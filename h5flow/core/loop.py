@@ -116,9 +116,8 @@ def _run_stages(
     for planned in stages:
         stage, backend = planned.stage, planned.backend
         fill = partial(loader.fill, cache, rows, planned.requirements, backend)
-        with backend.current():
-            hooks.read(stage, where, fill)
-            hooks.call(stage, "run", where, where.source, rows, cache)
+        hooks.read(stage, where, fill)
+        hooks.call(stage, "run", where, where.source, rows, cache)
 
 
 def _range_of_chunk(backends: Sequence[Backend], iteration: int) -> AbstractContextManager[Any]:
