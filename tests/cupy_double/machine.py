@@ -108,6 +108,8 @@ machine = Machine()
 class Device:
     """A GPU, which is the current one inside of ``with``."""
 
+    id = 0
+
     def __init__(self, device: Any = None) -> None:
         self.id = machine.current if device is None else int(device)
         self._before: list[int] = []
