@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cupy_double import Machine
 from libraries import DEVICES, make_backend
 
 from h5flow.backends import Backend, choose_backend, moved_so_far, using
@@ -55,7 +56,7 @@ def test_the_device_is_waited_for_before_the_time_of_a_copy_counts(
     assert (backend.traffic.so_far() - before).seconds < 0.1
 
 
-def test_what_the_backends_in_use_have_moved_adds_up() -> None:
+def test_what_the_backends_in_use_have_moved_adds_up(gpus: Machine) -> None:
     chosen = [make_backend(name) for name in DEVICES]
     for each in chosen:
         round_trip(each)
@@ -63,7 +64,7 @@ def test_what_the_backends_in_use_have_moved_adds_up() -> None:
     with using(*chosen, choose_backend("numpy")):
         total = moved_so_far()
     assert total.bytes_up == len(DEVICES) * ROWS.nbytes
-    assert total == chosen[0].traffic.so_far() + chosen[1].traffic.so_far()
+    assert total == sum((each.traffic.so_far() for each in chosen), start=Moved())
 
 
 def test_on_numpy_nothing_moves() -> None:
