@@ -31,6 +31,8 @@ FUNCTIONS = {
     "all": "(a, axis=None, out=None, keepdims=False)",
     "any": "(a, axis=None, out=None, keepdims=False)",
     "arange": "(start, stop=None, step=1, dtype=None)",
+    "argmax": "(a, axis=None, dtype=None, out=None, keepdims=False)",
+    "argmin": "(a, axis=None, dtype=None, out=None, keepdims=False)",
     "argsort": "(a, axis=-1, kind=None)",
     "array": "(obj, dtype=None, copy=True)",
     "asarray": "(a, dtype=None)",
