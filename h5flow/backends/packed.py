@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -26,12 +26,8 @@ Array = np.ndarray[Any, Any]
 ALIGNMENT = 64
 
 
-@dataclass(frozen=True)
-class Placed:
-    """A part of an upload, and where its bytes begin."""
-
-    rows: Array
-    begin: int
+Placed: TypeAlias = tuple[Array, int]
+"""A part of an upload, and where its bytes begin."""
 
 
 class PackedBackend(ArrayAPIBackend):
@@ -40,18 +36,18 @@ class PackedBackend(ArrayAPIBackend):
     def upload(self, parts: Sequence[Array], /) -> list[Uploaded]:
         """Return arrays of NumPy as the library's, moved in one copy."""
         parts = [_native(part) for part in parts]
-        whole = [_can_travel_as_bytes(part.dtype) for part in parts]
-        placed = list(
-            _place([part for part, is_whole in zip(parts, whole, strict=True) if is_whole])
-        )
-        size = placed[-1].begin + placed[-1].rows.nbytes if placed else 0
-        moved: Iterator[Uploaded] = iter(())
-        if placed:
-            device_bytes = self._move(placed, size)
-            moved = (self._split(device_bytes, part) for part in placed)
+        placed: list[Placed] = []
+        size = 0
+        for part in parts:
+            if _can_travel_as_bytes(part.dtype):
+                begin = -(-size // ALIGNMENT) * ALIGNMENT
+                placed.append((part, begin))
+                size = begin + part.nbytes
+        device_bytes = self._move(placed, size) if placed else None
+        moved = (self._split(device_bytes, *each) for each in placed)
         return [
-            next(moved) if is_whole else self._upload(part)
-            for part, is_whole in zip(parts, whole, strict=True)
+            next(moved) if _can_travel_as_bytes(part.dtype) else self._upload(part)
+            for part in parts
         ]
 
     def download(self, arrays: Sequence[Any], /) -> list[Array]:
@@ -81,8 +77,8 @@ class PackedBackend(ArrayAPIBackend):
         """Return the bytes of these parts on the device."""
         begin = perf_counter()
         staging = self._staging(size)
-        for part in placed:
-            _copy(part.rows, staging[part.begin : part.begin + part.rows.nbytes])
+        for rows, start in placed:
+            _copy(rows, staging[start : start + rows.nbytes])
         # the device may compute while the host copies, and only then is waited for
         prepared = perf_counter()
         self._settle()
@@ -91,9 +87,9 @@ class PackedBackend(ArrayAPIBackend):
         self.traffic.up(size, perf_counter() - settled + prepared - begin)
         return moved
 
-    def _split(self, device_bytes: Any, part: Placed) -> Uploaded:
-        rows, size = part.rows, part.rows.dtype.itemsize
-        raw = device_bytes[part.begin : part.begin + rows.nbytes].reshape((rows.size, size))
+    def _split(self, device_bytes: Any, rows: Array, begin: int) -> Uploaded:
+        size = rows.dtype.itemsize
+        raw = device_bytes[begin : begin + rows.nbytes].reshape((rows.size, size))
         return self._field(raw, rows, rows.dtype, 0, rows.shape)
 
     def _field(
@@ -136,6 +132,7 @@ def _native(part: Array) -> Array:
     return part if part.dtype.isnative else part.astype(part.dtype.newbyteorder("="))
 
 
+@lru_cache(maxsize=256)
 def _can_travel_as_bytes(dtype: np.dtype[Any]) -> bool:
     """Return whether rows of this dtype are nothing but numbers and text."""
     if dtype.names is not None:
@@ -145,14 +142,9 @@ def _can_travel_as_bytes(dtype: np.dtype[Any]) -> bool:
     return dtype.kind in "biufcSU"
 
 
-def _place(parts: Sequence[Array]) -> Iterator[Placed]:
-    begin = 0
-    for part in parts:
-        rows = np.ascontiguousarray(part)
-        yield Placed(rows.reshape(part.shape), begin)
-        begin += -(-rows.nbytes // ALIGNMENT) * ALIGNMENT
-
-
 def _copy(rows: Array, target: Array) -> None:
-    if rows.nbytes:
+    """Copy rows to bytes, in one go also where they are not contiguous."""
+    if not rows.flags.c_contiguous:
+        np.copyto(target.view(rows.dtype).reshape(rows.shape), rows)
+    elif rows.nbytes:
         np.copyto(target, rows.reshape(-1).view(np.uint8))

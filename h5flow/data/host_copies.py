@@ -30,7 +30,7 @@ def to_host(value: Any) -> Any:
     numpy.ndarray, numpy.ma.MaskedArray or Jagged
         Structured where there are fields; zero under a mask.
     """
-    if type(value) is np.ndarray:
+    if isinstance(value, np.ndarray):
         return value
     arrays = list(_arrays_of(value))
     if not arrays and not isinstance(value, DeviceRows):
@@ -53,6 +53,8 @@ def _moved(arrays: list[Any]) -> list[Array]:
 
 def _arrays_of(value: Any) -> Iterator[Any]:
     """Yield the arrays that a value is made of, in a fixed order."""
+    if isinstance(value, np.ndarray):
+        return
     from h5flow.data.columns import Columns, HostField, MaskedColumns
     from h5flow.data.masked import MaskedArray
     from h5flow.references.jagged import Jagged

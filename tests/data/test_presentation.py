@@ -69,3 +69,9 @@ def test_rows_of_every_kind_come_and_go(backend: Backend, values: Any) -> None:
     )
     assert found.filled(0).tolist() == expected.filled(0).tolist()
     assert np.ma.getmaskarray(found).tobytes() == np.ma.getmaskarray(expected).tobytes()
+
+
+@pytest.mark.parametrize("key", [slice(None, None, 2), (slice(None), 1), ()], ids=str)
+def test_rows_that_are_not_contiguous_arrive_whole(backend: Backend, key: Any) -> None:
+    values = masked_rows().data[key]
+    assert to_host(present(backend, values)).tobytes() == values.tobytes()
