@@ -19,6 +19,11 @@ from h5flow.data.promotion import Operator, in_dtype, library_dtype, promoted
 __all__ = ["MaskedArray", "refuse_host"]
 
 DIVISIONS = frozenset({"truediv", "floordiv", "mod"})
+# what numpy.ma masks where it comes to no finite number
+QUOTIENTS = frozenset({"truediv", "floordiv"})
+# what leaves the first operand under the mask
+KEEPING = QUOTIENTS | {"add", "sub", "mul", "pow"}
+EQUALITIES = frozenset({"eq", "ne"})
 
 
 def refuse_host(what: object) -> NoReturn:
@@ -139,7 +144,7 @@ class MaskedArray(DeviceRows):
         self._mask = mask
 
     def selected(self) -> Any:
-        """Return which values are true and not masked, bool: what they select as a mask.
+        """Return what they select as a mask, bool: as in NumPy, the values count, masked or not.
 
         Raises
         ------
@@ -148,7 +153,7 @@ class MaskedArray(DeviceRows):
         """
         if dtype_of(self._data).kind != "b":
             raise IndexError("rows cannot be selected by numbers that may be masked: use .data")
-        return self._xp.logical_and(self._data, self._xp.logical_not(self._mask))
+        return self._data
 
     def _key(self, key: Any) -> Any:
         """Return a key that the library understands."""
@@ -223,8 +228,15 @@ class MaskedArray(DeviceRows):
 
     def mean(self, axis: Any = None, keepdims: bool = False) -> MaskedArray:
         """Return means of what is not masked; masked where nothing is left."""
-        mean: MaskedArray = self.sum(axis, keepdims) / self.count(axis, keepdims)
-        return mean
+        total, count = self.sum(axis, keepdims), self.count(axis, keepdims)
+        if total.shape:
+            mean: MaskedArray = total / count
+            return mean
+        # of a single value numpy.ma makes a number, which is not masked for being infinite
+        xp = self._xp
+        operands = total._data, xp.clip(count, 1, None)
+        first, second, dtype = promoted(xp, operator.truediv, *operands)
+        return MaskedArray(_computed(xp, operator.truediv, first, second, dtype), total._mask)
 
     def min(self, axis: Any = None, keepdims: bool = False) -> MaskedArray:
         """Return the least of what is not masked; masked where nothing is left."""
@@ -244,14 +256,15 @@ class MaskedArray(DeviceRows):
         """Return whether all that is not masked is true; masked where nothing is left."""
         xp = self._xp
         values = xp.logical_or(self._truth(), self._mask)
-        return self._reduced(xp.all(values, axis=axis, keepdims=keepdims), axis, keepdims)
+        return self._reduced(xp.all(values, axis=axis, keepdims=keepdims), axis, keepdims, True)
 
     def _extreme(self, name: str, limit: int, axis: Any, keepdims: bool) -> MaskedArray:
         """Return ``min`` or ``max``, where masked values count as the other limit of the dtype."""
         dtype = dtype_of(self._data)
         values = self._numbers(_limits(dtype)[limit], np.uint8)
         found = getattr(self._xp, name)(values, axis=axis, keepdims=keepdims)
-        return self._reduced(in_dtype(self._xp, found, dtype), axis, keepdims)
+        under_mask = _default_fill(dtype)
+        return self._reduced(in_dtype(self._xp, found, dtype), axis, keepdims, under_mask)
 
     def _numbers(self, fill_value: Any, of_booleans: type[np.integer[Any]]) -> Any:
         """Return filled values; the standard adds up and compares no booleans."""
@@ -261,15 +274,19 @@ class MaskedArray(DeviceRows):
     def _truth(self) -> Any:
         return self._data if dtype_of(self._data).kind == "b" else self._data != 0  # NaN is true
 
-    def _reduced(self, values: Any, axis: Any, keepdims: bool) -> MaskedArray:
+    def _reduced(self, values: Any, axis: Any, keepdims: bool, under_mask: Any = 0) -> MaskedArray:
+        """Return values of a reduction, masked where nothing is left, and what NumPy has there."""
         xp = self._xp
         mask = xp.all(self._mask, axis=axis, keepdims=keepdims)
-        zero = xp.zeros((), dtype=values.dtype)
-        return MaskedArray(xp.where(mask, zero, values), mask)
+        return MaskedArray(
+            xp.where(mask, xp.full((), under_mask, dtype=values.dtype), values), mask
+        )
 
     # -- arithmetic ----------------------------------------------------------------------------
 
-    def _binary(self, function: Operator, other: Any, *, swapped: bool = False) -> Any:
+    def _binary(
+        self, function: Operator, other: Any, *, swapped: bool = False, in_place: bool = False
+    ) -> Any:
         if isinstance(other, np.ndarray) and other.ndim:
             raise TypeError(
                 f"{type(self).__name__} and an array of NumPy do not mix: make it one of this "
@@ -293,16 +310,23 @@ class MaskedArray(DeviceRows):
             mask = xp.logical_or(mask, outside)
             second = xp.where(outside, xp.ones((), dtype=second.dtype), second)
         result = _computed(xp, function, first, second, dtype)
-        if name == "pow" and dtype.kind in "fc":
-            finite = xp.isfinite(result)
-            mask = xp.logical_or(mask, xp.logical_not(finite))
-            result = xp.where(finite, result, xp.zeros((), dtype=result.dtype))
+        if dtype.kind in "fc" and (name == "pow" or (name in QUOTIENTS and not in_place)):
+            mask = xp.logical_or(mask, xp.logical_not(xp.isfinite(result)))
+            if name in QUOTIENTS:  # numpy.ma makes 0.0 of 0.0 / -3, where IEEE 754 has -0.0
+                zero = xp.zeros((), dtype=first.dtype)
+                result = result + _computed(xp, operator.mul, first, zero, dtype)
         if tuple(mask.shape) != tuple(result.shape):
             mask = xp.logical_or(mask, xp.zeros(tuple(result.shape), dtype=xp.bool))
+        # what lies under the mask is numpy.ma's, too: it counts where a comparison selects
+        if name in KEEPING:
+            result = xp.where(mask, first, result)
+        elif name in EQUALITIES:
+            theirs = other._mask if isinstance(other, MaskedArray) else xp.zeros((), dtype=xp.bool)
+            result = xp.where(mask, function(self._mask, theirs), result)
         return MaskedArray(in_dtype(xp, result, _available(xp, dtype)), mask)
 
     def _in_place(self, function: Operator, other: Any) -> Any:
-        result = self._binary(function, other)
+        result = self._binary(function, other, in_place=True)
         if result is NotImplemented:
             return result
         own = dtype_of(self._data)
@@ -371,8 +395,10 @@ def _outside_of_division(xp: DeviceNamespace, first: Any, second: Any, dtype: np
     """Return where a quotient is masked: ``numpy.ma`` does so where it would not be finite."""
     if dtype.kind not in "fc":
         return second == 0
-    tiny = float(np.finfo(np.float64).tiny)
-    return xp.abs(first) * tiny >= xp.abs(second)
+    tiny, wide = float(np.finfo(np.float64).tiny), np.dtype(np.float64)
+    first, second = (in_dtype(xp, xp.abs(each), wide) for each in (first, second))
+    with np.errstate(all="ignore"):  # array-api-strict computes with NumPy
+        return first * tiny >= second
 
 
 def _available(xp: DeviceNamespace, dtype: np.dtype[Any]) -> np.dtype[Any]:

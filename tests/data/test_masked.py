@@ -146,6 +146,41 @@ def test_a_power_that_is_no_number_is_masked(backend: Backend) -> None:
     check(present(backend, array) ** 0.5, quiet(lambda: array**0.5))
 
 
+@pytest.mark.parametrize("kind", ["f4", "f8"])
+def test_a_quotient_that_is_not_finite_is_masked(backend: Backend, kind: str) -> None:
+    array = np.ma.MaskedArray([np.nan, np.inf, 0.0, -2.0, 0.0], mask=[0, 0, 0, 0, 1], dtype=kind)
+    ours = present(backend, array)
+    for divide in (
+        lambda x: x / 2,
+        lambda x: x / np.float32(2),
+        lambda x: 1 / x,
+        lambda x: x / x,
+        lambda x: x // 2,
+        lambda x: x % np.float32(2),
+    ):
+        check(divide(ours), quiet(lambda divide=divide: divide(array)))
+    rows = np.ma.MaskedArray(array.data.reshape(1, 5), mask=array.mask.reshape(1, 5))
+    check(present(backend, rows).mean(axis=1), quiet(lambda: rows.mean(axis=1)))
+
+
+def test_a_mean_of_all_is_a_number_which_is_not_masked(backend: Backend) -> None:
+    array = np.ma.MaskedArray([np.inf, 1.0], mask=[0, 0])
+    check(present(backend, array).mean(), array.mean())
+    array /= 2
+    ours = present(backend, np.ma.MaskedArray([np.nan, 1.0], mask=[0, 0]))
+    ours /= 2  # nor is what is divided in place
+    check(ours, np.ma.MaskedArray([np.nan, 0.5], mask=[0, 0]))
+
+
+def test_zero_by_a_negative_number_is_the_zero_of_numpy(backend: Backend) -> None:
+    for array in (
+        np.ma.MaskedArray([0.0, 1.0], mask=[0, 0]),
+        np.ma.MaskedArray([0, 1], mask=[0, 0]),
+    ):
+        found = to_host(present(backend, array) / -3)
+        assert found.data.tobytes() == (array / -3).data.tobytes()
+
+
 @given(array=masked())
 def test_filling(backend: Backend, array: Any) -> None:
     ours = present(backend, array)
@@ -184,10 +219,31 @@ def test_selections(backend: Backend, key: Any) -> None:
     check(present(backend, array)[key], array[key])
 
 
-def test_a_comparison_selects_what_is_not_masked(backend: Backend) -> None:
+def test_a_comparison_selects_as_in_numpy_also_what_is_masked(backend: Backend) -> None:
     array = np.ma.MaskedArray([[1.0, 5.0, 0.0], [7.0, 0.0, 2.0]], mask=[[0, 0, 1], [0, 1, 0]])
     ours = present(backend, array)
-    assert to_host(ours[ours < 6]).compressed().tolist() == [1.0, 5.0, 2.0]
+    for mask in (
+        lambda x: x < 6,
+        lambda x: ~(x > 3),
+        lambda x: x + 3 < 6,
+        lambda x: 1 - x < 1,
+        lambda x: x / 2 == x,
+        lambda x: x != 7,
+        lambda x: (x == x) & (x < 6),
+    ):
+        check(ours[mask(ours)], array[mask(array)])
+    check(ours[(ours < 6).filled(False)], array[(array < 6).filled(False)])
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "min", "max", "any", "all"])
+@pytest.mark.parametrize("kind", ["f4", "i2", "u1", "?"])
+def test_what_lies_under_the_mask_of_a_reduction_is_numpys(
+    backend: Backend, name: str, kind: str
+) -> None:
+    array = np.ma.MaskedArray(np.zeros((2, 2), kind), mask=[[1, 1], [0, 1]])
+    expected = getattr(array, name)(axis=1)
+    found = getattr(present(backend, array), name)(axis=1)
+    assert to_host(found.data).tolist() == expected.data.tolist()
 
 
 def test_values_are_written_and_unmasked(backend: Backend) -> None:
