@@ -6,6 +6,7 @@ is also ours, on every library.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -52,7 +53,24 @@ def promoted(
     """
     kinds = _kind_of(first), _kind_of(second)
     common, result = _dtypes(operator, *kinds)
+    for number in (first, second):
+        if type(number) is int and common.kind in "iu" and not _fits(number, common):
+            if _name(operator) not in COMPARISONS:
+                raise OverflowError(f"the integer {number} is out of bounds for {common}")
+            # to all that the dtype has it compares as if it were infinite
+            common, infinite = np.dtype(np.float64), math.copysign(math.inf, number)
+            first, second = (infinite if each is number else each for each in (first, second))
+            break
     return _as_operand(xp, first, common), _as_operand(xp, second, common), result
+
+
+def _name(operator: Operator) -> str:
+    return operator.__name__.strip("_")
+
+
+def _fits(number: int, dtype: np.dtype[Any]) -> bool:
+    limits = np.iinfo(dtype)
+    return int(limits.min) <= number <= int(limits.max)
 
 
 def _kind_of(value: Any) -> Any:
@@ -72,12 +90,12 @@ def _dtypes(operator: Operator, first: Any, second: Any) -> tuple[np.dtype[Any],
         np.ma.zeros(0, kind) if isinstance(kind, np.dtype) else kind(1) for kind in (first, second)
     ]
     result: np.dtype[Any] = operator(*samples).dtype
-    if operator.__name__.strip("_") not in COMPARISONS:
+    if _name(operator) not in COMPARISONS:
         return result, result
     arrays = [sample for sample in samples if isinstance(sample, np.ndarray)]
     scalars = [sample for sample in samples if not isinstance(sample, np.ndarray)]
     common = np.result_type(*arrays, *scalars)
-    if common.kind == "b" and operator.__name__ in ORDERINGS:  # the standard orders numbers alone
+    if common.kind == "b" and _name(operator) in ORDERINGS:  # the standard orders numbers alone
         common = np.dtype(np.uint8)
     return common, result
 

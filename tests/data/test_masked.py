@@ -181,6 +181,22 @@ def test_zero_by_a_negative_number_is_the_zero_of_numpy(backend: Backend) -> Non
         assert found.data.tobytes() == (array / -3).data.tobytes()
 
 
+@pytest.mark.parametrize(("kind", "number"), [("u1", -1), ("u1", 300), ("i1", -129), ("i4", 2**40),
+                                              ("i8", 2**63), ("u2", 2**70)])  # fmt: skip
+@pytest.mark.parametrize("name", COMPARISONS)
+def test_a_number_that_the_dtype_has_not_compares_as_such(
+    backend: Backend, kind: str, number: int, name: str
+) -> None:
+    array, function = np.ma.MaskedArray([1, 0, 100], [0, 1, 0], kind), getattr(operator, name)
+    check(function(present(backend, array), number), function(array, number))
+    check(function(number, present(backend, array)), function(number, array))
+
+
+def test_a_number_that_the_dtype_has_not_is_no_operand(backend: Backend) -> None:
+    with pytest.raises(OverflowError, match="300"):
+        present(backend, np.ma.MaskedArray([1], [0], "i1")) & 300
+
+
 @given(array=masked())
 def test_filling(backend: Backend, array: Any) -> None:
     ours = present(backend, array)
