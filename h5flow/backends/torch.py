@@ -127,11 +127,18 @@ class TorchBackend(PackedBackend):
         return sent
 
     def _fetch(self, arrays: Sequence[Any]) -> Array:
-        parts = [each.detach().contiguous().reshape(-1).view(self._torch.uint8) for each in arrays]
+        parts = [self._as_bytes(each.detach().reshape(-1)) for each in arrays]
         if not parts:
             return np.empty(0, np.uint8)
         joined: Array = self._torch.cat(parts).cpu().numpy()
         return joined
+
+    def _as_bytes(self, values: Any) -> Any:
+        values = values.resolve_conj().resolve_neg()
+        # of a single value any stride counts as contiguous, and not as bytes
+        there = values.is_contiguous() and values.stride(0) == 1
+        whole = values if there else values.clone(memory_format=self._torch.contiguous_format)
+        return whole.view(self._torch.uint8)
 
     def _reinterpret(self, raw: Any, dtype: np.dtype[Any], stored: np.dtype[Any]) -> Any:
         # of uint64 only values that int64 has as well come here

@@ -163,14 +163,16 @@ def what_was_downloaded_is_a_copy(ours: Backend) -> None:
 
 
 def what_was_computed_comes_back(ours: Backend) -> None:
-    """Scalars, every other row, a turned table, results without rows."""
+    """Scalars, every other row, one value of a column, a turned table, results without rows."""
     xp = ours.namespace
     (table,) = ours.upload([np.arange(6.0).reshape(2, 3)])
     with ours.current():
-        computed = [xp.sum(table), table[:, ::2], xp.permute_dims(table, (1, 0)), table[:0, :]]
-        found = ours.download([*computed, table + 1])
+        parts = [table[:, ::2], table[:1, 1], xp.permute_dims(table, (1, 0)), table[:0, :]]
+        found = ours.download([xp.sum(table), *parts, table + 1])
     values = np.arange(6.0).reshape(2, 3)
-    expected = [values.sum(), values[:, ::2], values.T, values[:0, :], values + 1]
+    expected = [
+        values.sum(), values[:, ::2], values[:1, 1], values.T, values[:0, :], values + 1,
+    ]  # fmt: skip
     for have, want in zip(found, expected, strict=True):
         assert isinstance(have, np.ndarray | np.generic)
         assert (have.shape, have.tolist()) == (np.shape(want), want.tolist())

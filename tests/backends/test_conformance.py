@@ -38,6 +38,13 @@ def test_all_of_a_chunk_moves_in_one_transfer(name: str) -> None:
     assert backend.traffic.bytes_down == 100 * 8 + 100 + 7 * 8
 
 
+def test_what_pytorch_has_put_off_comes_back_done() -> None:
+    backend = make_backend("torch:cpu")
+    xp = backend.namespace
+    found = backend.download([xp.conj(xp.asarray([1 + 2j])), xp.imag(xp.conj(xp.asarray([3j])))])
+    assert [each.tolist() for each in found] == [[1 - 2j], [-3]]
+
+
 # -- the suite finds what is wrong ----------------------------------------------------------------
 
 
