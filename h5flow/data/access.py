@@ -17,7 +17,7 @@ from h5flow.data.following import (
     linked_jagged,
     linked_padded,
 )
-from h5flow.data.host_copies import download
+from h5flow.data.host_copies import selection_on_host
 from h5flow.data.layout import (
     absolute_path,
     clean_name,
@@ -135,7 +135,7 @@ def read_item(tables: LinkedTables, key: Any, filename: str) -> Any:
             f"{key!r} does not select rows of a dataset: names come first, then one selection",
             advice="Write dm['dataset', 0:10], or dm['parent', 'child', 0:10].",
         )
-    selection = download(key[-1]) if has_selection else slice(None)
+    selection = selection_on_host(key[-1]) if has_selection else slice(None)
     if len(names) == 1 and not _names_dataset(tables, names[0]):
         table = tables.rows(absolute_path(names[0]))
         return read_rows(table, select_rows(selection, table.shape[0], what=names[0]))

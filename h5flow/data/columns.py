@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from h5flow.arrays import DeviceNamespace, DeviceRows, dtype_of, is_device_array, namespace_of
+from h5flow.arrays import DeviceNamespace, DeviceRows, dtype_of, namespace_of
 from h5flow.data.host_copies import download
 from h5flow.data.indexing import as_key, take
 from h5flow.data.masked import MaskedArray, refuse_host
-from h5flow.data.promotion import in_dtype
+from h5flow.data.promotion import to_write
 from h5flow.errors import DataError, did_you_mean
 
 __all__ = ["Columns", "HostField", "MaskedColumns", "gather"]
@@ -120,7 +120,7 @@ class Columns(DeviceRows):
         return self._at(key)
 
     def __setitem__(self, key: str, value: Any) -> None:
-        """Write a field: an array of the library and of the rows' shape, or a number."""
+        """Write a field: an array or list of the rows' shape, or a number."""
         if not isinstance(key, str):
             raise TypeError("rows are written field by field: rows['field'][key] = values")
         present = self._known(key)
@@ -197,8 +197,9 @@ class Columns(DeviceRows):
         )
 
     def _as_field(self, value: Any, present: Any) -> Any:
-        values = self._xp.asarray(value) if isinstance(value, np.ndarray) else value
-        return in_dtype(self._xp, values, dtype_of(present)) if is_device_array(values) else values
+        # a plain field takes the values of masked ones, as in NumPy
+        values = value.data if isinstance(value, MaskedArray | np.ma.MaskedArray) else value
+        return to_write(self._xp, values, dtype_of(present))
 
 
 class MaskedColumns(Columns):

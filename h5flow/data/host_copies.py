@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from h5flow.arrays import DeviceRows, is_device_array
+from h5flow.arrays import DeviceRows, array_in, is_device_array
 from h5flow.backends import owner_of
 
-__all__ = ["download", "to_host"]
+__all__ = ["download", "selection_on_host", "to_host"]
 
 Array = np.ndarray[Any, Any]
 
@@ -19,7 +19,7 @@ def to_host(value: Any) -> Any:
     """Return rows, columns, masked or jagged ones, or an array of any library, as NumPy's.
 
     All of it moves in one copy. What is NumPy's already, or no array, is returned as it is; of a
-    mapping or tuple the values move.
+    mapping or tuple the values move, and those of a list whose first is such an array.
 
     Parameters
     ----------
@@ -41,6 +41,13 @@ def to_host(value: Any) -> Any:
 def download(value: Any) -> Any:
     """Return an array of any library as NumPy's, anything else as it is."""
     return _moved([value])[0] if is_device_array(value) else value
+
+
+def selection_on_host(value: Any) -> Any:
+    """Return a selection of rows as NumPy's; of a masked one the values count, as in NumPy."""
+    from h5flow.data.masked import MaskedArray
+
+    return to_host(value.data if isinstance(value, MaskedArray) else value)
 
 
 def _moved(arrays: list[Any]) -> list[Array]:
@@ -71,11 +78,22 @@ def _arrays_of(value: Any) -> Iterator[Any]:
     elif isinstance(value, Jagged):
         for each in (value.offsets, value.values, value.index):
             yield from _arrays_of(each)
-    elif isinstance(value, Mapping | tuple):
-        for part in value.values() if isinstance(value, Mapping) else value:
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from _arrays_of(part)
+    elif isinstance(value, tuple) or _is_list_of_arrays(value):
+        for part in value:
             yield from _arrays_of(part)
     elif is_device_array(value):
         yield value
+
+
+def _is_list_of_arrays(value: Any) -> bool:
+    """Return whether a list begins with an array: all of a long one is not looked through."""
+    if not isinstance(value, list) or not value:
+        return False
+    first = value[0][0] if isinstance(value[0], list | tuple) and value[0] else value[0]
+    return array_in(first) is not None
 
 
 def _rebuilt(value: Any, moved: Iterator[Array]) -> Any:
@@ -87,8 +105,10 @@ def _rebuilt(value: Any, moved: Iterator[Array]) -> Any:
         return Jagged(*_rebuilt((value.offsets, value.values, value.index), moved))
     if isinstance(value, Mapping):
         return dict(zip(value, _rebuilt(tuple(value.values()), moved), strict=True))
-    if isinstance(value, tuple):
-        return tuple(_rebuilt(part, moved) for part in value)
+    if isinstance(value, tuple) or _is_list_of_arrays(value):
+        plain = list if isinstance(value, list) else tuple
+        make = getattr(type(value), "_make", plain)  # of tuples whose items have names
+        return make(_rebuilt(part, moved) for part in value)
     return next(moved) if is_device_array(value) else value
 
 

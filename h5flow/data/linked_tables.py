@@ -10,7 +10,7 @@ import numpy as np
 
 from h5flow.data.attributes import as_attribute
 from h5flow.data.conversion import as_rows
-from h5flow.data.host_copies import download, to_host
+from h5flow.data.host_copies import selection_on_host, to_host
 from h5flow.data.inventory import (
     Inventory,
     check_group,
@@ -197,7 +197,7 @@ class LinkedTables:
         """Queue rows of a dataset, checked."""
         table, label = self.dataset(name), clean_name(name)
         check_writable(label, table)
-        where, order = rows_to_write(label, download(rows), table.length)
+        where, order = rows_to_write(label, selection_on_host(rows), table.length)
         count = where.stop - where.start if isinstance(where, slice) else len(where)
         asked = count if order is None else order.asked
         values = as_rows(label, table, asked, to_host(data))

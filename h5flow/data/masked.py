@@ -14,7 +14,7 @@ import numpy as np
 
 from h5flow.arrays import DeviceNamespace, DeviceRows, dtype_of, is_device_array, namespace_of
 from h5flow.data.indexing import as_key, every_axis, take
-from h5flow.data.promotion import Operator, in_dtype, library_dtype, promoted
+from h5flow.data.promotion import Operator, in_dtype, library_dtype, promoted, to_write
 
 __all__ = ["MaskedArray", "refuse_host"]
 
@@ -132,14 +132,12 @@ class MaskedArray(DeviceRows):
         if value is np.ma.masked:
             mask[key] = True
         else:
-            masked = value._mask if isinstance(value, MaskedArray) else False
-            values = value._data if isinstance(value, MaskedArray) else value
-            if isinstance(value, np.ndarray):
-                masked = xp.asarray(np.ma.getmaskarray(value))
-                values = xp.asarray(np.ma.getdata(value))
-            if hasattr(values, "dtype") and not isinstance(values, np.generic):
-                values = in_dtype(xp, values, dtype_of(self._data))
-            self._data[key] = values
+            masked, values = False, value
+            if isinstance(value, MaskedArray):
+                masked, values = value._mask, value._data
+            elif isinstance(value, np.ma.MaskedArray):
+                masked, values = xp.asarray(np.ma.getmaskarray(value)), value.data
+            self._data[key] = to_write(xp, values, dtype_of(self._data))
             mask[key] = masked
         self._mask = mask
 
@@ -167,6 +165,8 @@ class MaskedArray(DeviceRows):
         """Return the library's array with `fill_value`, by default NumPy's, where it is masked."""
         if fill_value is None:
             fill_value = _default_fill(dtype_of(self._data))
+        if isinstance(fill_value, MaskedArray):
+            fill_value = fill_value._data
         xp = self._xp
         fill = xp.asarray(fill_value, dtype=self.dtype)
         return xp.where(self._mask, fill, self._data)
@@ -211,6 +211,11 @@ class MaskedArray(DeviceRows):
         if bool(self._mask):
             raise ValueError("a masked value is no number")
         return int(self._data)
+
+    def __index__(self) -> int:
+        if self.ndim or dtype_of(self._data).kind not in "iu":
+            raise TypeError(f"values of {self.dtype} and shape {self.shape} are no whole number")
+        return int(self)
 
     # -- reductions ----------------------------------------------------------------------------
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from h5flow.arrays import DeviceNamespace, dtype_of
+from h5flow.arrays import DeviceNamespace, dtype_of, is_device_array
 
-__all__ = ["Operator", "in_dtype", "library_dtype", "promoted"]
+__all__ = ["Operator", "in_dtype", "library_dtype", "promoted", "to_write"]
 
 Operator = Callable[[Any, Any], Any]
 ORDERINGS = frozenset({"lt", "le", "gt", "ge"})
@@ -36,6 +36,19 @@ def in_dtype(xp: DeviceNamespace, value: Any, dtype: np.dtype[Any]) -> Any:
     """Return an array in another dtype; the same array where it has it."""
     wanted = library_dtype(xp, dtype)
     return value if value.dtype == wanted else xp.astype(value, wanted)
+
+
+def to_write(xp: DeviceNamespace, values: Any, dtype: np.dtype[Any]) -> Any:
+    """Return what is written into an array of a dtype, converted as NumPy does: a number or array.
+
+    Parameters
+    ----------
+    values : array, array of NumPy, number, or sequence of numbers
+    """
+    if is_device_array(values):
+        return in_dtype(xp, values, dtype)
+    found = np.asarray(values).astype(dtype) if np.ndim(values) else dtype.type(values)
+    return xp.asarray(found) if found.ndim else found.item()
 
 
 def promoted(

@@ -74,6 +74,8 @@ def rows_to_write(name: str, rows: Any, length: int) -> tuple[Rows, Reorder | No
         if stop > start:
             _check_reserved(name, stop, length)
         return slice(start, stop), None
+    if isinstance(rows, np.ndarray) and not rows.ndim:
+        rows = rows[()]
     if isinstance(rows, int | np.integer) and not isinstance(rows, bool):
         start = as_count(name, rows)
         _check_reserved(name, start + 1, length)

@@ -256,6 +256,48 @@ def test_the_data_manager_takes_device_arrays(
         assert file["picked"].attrs["edges"].tolist() == [1, 2]
 
 
+class Selects(H5FlowStage):
+    """Says which rows in all forms that NumPy has."""
+
+    found: Any = None
+
+    def init(self, source_name: str) -> None:
+        self.data_manager.create_dset("made", "f8")
+        self.data_manager.create_ref(source_name, "made")
+
+    def run(self, source_name: str, source_slice: slice, cache: dict[str, Any]) -> None:
+        manager, hits, ids = self.data_manager, cache["hits"], cache[source_name]["id"]
+        for count in (hits["n"].max(), (hits["q"] > 2).sum(), ids[3], hits["q"].count()):
+            self.found.append(manager.reserve_data("made", count))
+        manager.write_data("made", ids[2], 5.0)
+        manager.write_data("made", cache["rows_of_hits"][1:2, 0], [7.0])
+        manager.write_data("made", slice(ids[4], ids[6]), [ids[1], ids[2]])
+        self.found.append(manager["made", :8].tolist())
+        for chosen in (
+            hits["q"].max(axis=1) > 4,  # rows without hits, too: numpy.ma has 1e20 under the mask
+            hits["n"][3, ...],
+            [ids[4], ids[2]],
+            slice(ids[0], ids[2]),
+        ):
+            self.found.append(manager[source_name, chosen]["id"].tolist())
+        manager.write_ref(source_name, "made", [(ids[0], ids[1]), (ids[2], 5)])
+        manager.set_attrs("made", ends=[ids[0], ids[9]], most=hits["q"].max())
+        self.found.append(manager.get_attrs("made")["ends"].tolist())
+
+
+def test_the_data_manager_takes_single_values_of_a_device_as_it_takes_numbers(
+    events: Path, workflow: MakeWorkflow, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {}
+    content = workflow((Selects, {"requires": REQUIRES}))
+    for name in ("numpy", device):
+        monkeypatch.setattr(Selects, "found", [])
+        run(content, f"{name[:3]}.h5", str(events), backend=name, strict=True)
+        found[name] = Selects.found
+    assert found[device] == found["numpy"]
+    assert contents(f"{device[:3]}.h5") == contents("num.h5")
+
+
 def test_masked_cells_are_zero_in_the_file_whatever_lies_under_them(
     events: Path, workflow: MakeWorkflow, device: str
 ) -> None:

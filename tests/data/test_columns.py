@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -33,6 +33,11 @@ ROW = np.dtype(
 
 
 HIT = np.dtype([("q", "f4"), ("adc", "u2"), ("n", "i4"), ("label", "S3")])
+
+
+class Pair(NamedTuple):
+    first: Any
+    second: Any
 
 
 @pytest.fixture(scope="module", params=DEVICES)
@@ -242,6 +247,17 @@ def test_mappings_and_plain_values_pass_to_the_host(backend: Backend) -> None:
     assert to_host("text") == "text"
 
 
+def test_lists_of_arrays_and_tuples_with_names_pass_to_the_host(backend: Backend) -> None:
+    xp = backend.namespace
+    numbers = xp.asarray([1, 2])
+    assert to_host([numbers[0], numbers[1]]) == [1, 2]
+    assert to_host([(numbers[0], numbers[1]), (numbers[1], 5)]) == [(1, 2), (2, 5)]
+    assert to_host([present(backend, np.ma.MaskedArray([3], [0]))])[0].tolist() == [3]
+    found = to_host(Pair(numbers, "text"))
+    assert type(found) is Pair
+    assert found.first.tolist() == [1, 2]
+
+
 def test_all_that_goes_together_is_one_transfer(backend: Backend) -> None:
     rows = present(backend, Jagged(np.array([0, 3]), rows_of(3)[["i4", "f8"]], np.arange(3)))
     up, down = backend.traffic.transfers_up, backend.traffic.transfers_down
@@ -279,6 +295,31 @@ def test_a_field_takes_values_of_another_dtype(backend: Backend, dtype: str) -> 
         rows = present(backend, hits())
         rows["q"] = each
         assert to_host(rows)["q"].tolist() == [1.0, 0.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("values", [[1, 2, 0, 4], [True] * 4, 2.75, np.int64(3), True], ids=str)
+@pytest.mark.parametrize("field", ["q", "n", "adc"])
+def test_a_field_takes_lists_and_numbers_as_in_numpy(
+    backend: Backend, field: str, values: Any
+) -> None:
+    expected, rows = hits(), present(backend, hits())
+    expected[field] = rows[field] = values
+    assert to_host(rows)[field].tolist() == expected[field].tolist()
+    expected, rows = padded(), present(backend, padded())
+    expected[field] = rows[field] = (
+        np.reshape(values, (2, 2)).tolist() if np.ndim(values) else values
+    )
+    assert to_host(rows[field]).tolist() == expected[field].tolist()
+
+
+def test_a_plain_field_takes_the_values_of_masked_ones(backend: Backend) -> None:
+    rows, masked = present(backend, hits()), np.ma.MaskedArray([1.0, 0.0, 3.0, 4.0], [0, 1, 0, 0])
+    for values in (masked, present(backend, masked)):
+        rows["q"] = 9
+        rows["q"] = values
+        assert to_host(rows)["q"].tolist() == [1, 0, 3, 4]
+    rows["n"] = present(backend, masked).max()
+    assert to_host(rows)["n"].tolist() == [4] * 4
 
 
 def test_a_masked_field_takes_arrays_of_numpy(backend: Backend) -> None:

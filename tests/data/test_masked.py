@@ -315,3 +315,12 @@ def test_single_values_become_numbers_of_python(backend: Backend) -> None:
     assert not bool(ours[1])
     with pytest.raises(ValueError, match="ambiguous"):
         bool(ours)
+    assert range(present(backend, np.ma.MaskedArray([2], [0])).sum()) == range(2)
+    for no_number in (ours, ours[0], present(backend, np.ma.MaskedArray([2], [1]))[0]):
+        with pytest.raises((TypeError, ValueError)):
+            range(no_number)
+
+
+def test_masked_values_are_filled_with_one_of_their_own(backend: Backend) -> None:
+    ours = present(backend, np.ma.MaskedArray([3.0, 0.0, 5.0], mask=[0, 1, 0]))
+    assert to_host(ours.filled(ours.max())).tolist() == [3, 5, 5]
