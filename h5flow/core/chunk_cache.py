@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from h5flow.backends import Backend
@@ -51,6 +52,17 @@ class ChunkCache(dict[str, Any]):
         super().__delitem__(key)
         self._lives.pop(key, None)
 
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over names; with a method of its own ``dict(cache)`` and ``{**cache}`` ask us."""
+        return super().__iter__()
+
+    def __or__(self, other: Any) -> Any:
+        return self.copy() | other
+
+    def __ior__(self, other: Any) -> Any:
+        self.update(other)
+        return self
+
     def get(self, key: str, default: Any = None) -> Any:
         """Return an entry, `default` where there is none."""
         try:
@@ -65,6 +77,13 @@ class ChunkCache(dict[str, Any]):
         value = self[key]
         del self[key]
         return value
+
+    def popitem(self) -> tuple[str, Any]:
+        """Take the latest entry out."""
+        key = next(reversed(self), None)
+        if key is None:
+            raise KeyError("the cache is empty")
+        return key, self.pop(key)
 
     def setdefault(self, key: str, default: Any = None) -> Any:
         """Return an entry; put `default` there where there is none."""

@@ -10,7 +10,7 @@ import numpy as np
 from h5flow.arrays import DeviceRows, array_in, is_device_array
 from h5flow.backends import owner_of
 
-__all__ = ["download", "selection_on_host", "to_host"]
+__all__ = ["download", "selection_on_host", "sequence_like", "to_host"]
 
 Array = np.ndarray[Any, Any]
 
@@ -48,6 +48,11 @@ def selection_on_host(value: Any) -> Any:
     from h5flow.data.masked import MaskedArray
 
     return to_host(value.data if isinstance(value, MaskedArray) else value)
+
+
+def sequence_like(value: Any, parts: list[Any]) -> Any:
+    """Return other parts in a list or tuple like one, also where its items have names."""
+    return parts if isinstance(value, list) else getattr(type(value), "_make", tuple)(parts)
 
 
 def _moved(arrays: list[Any]) -> list[Array]:
@@ -106,9 +111,7 @@ def _rebuilt(value: Any, moved: Iterator[Array]) -> Any:
     if isinstance(value, Mapping):
         return dict(zip(value, _rebuilt(tuple(value.values()), moved), strict=True))
     if isinstance(value, tuple) or _is_list_of_arrays(value):
-        plain = list if isinstance(value, list) else tuple
-        make = getattr(type(value), "_make", plain)  # of tuples whose items have names
-        return make(_rebuilt(part, moved) for part in value)
+        return sequence_like(value, [_rebuilt(part, moved) for part in value])
     return next(moved) if is_device_array(value) else value
 
 

@@ -16,6 +16,7 @@ from h5flow.arrays import array_in
 from h5flow.backends import Backend
 from h5flow.data.columns import Columns, HostField, MaskedColumns
 from h5flow.data.following import Cells
+from h5flow.data.host_copies import sequence_like
 from h5flow.data.masked import MaskedArray
 from h5flow.data.padding_on_device import pad
 from h5flow.references.jagged import Jagged
@@ -29,17 +30,28 @@ Array = np.ndarray[Any, Any]
 def present(backend: Backend, value: Any) -> Any:
     """Return rows, masked or jagged ones, or an array, all of NumPy, as a backend has them.
 
-    What is none of these is returned as it is.
+    So are those in a dict or tuple, and in a list whose first is one: as `to_host` takes them. What
+    is none of these is returned as it is.
     """
     if backend.is_host:
         return value
+    if isinstance(value, dict):
+        return {key: present(backend, part) for key, part in value.items()}
+    if isinstance(value, tuple) or _is_list_of_arrays(value):
+        return sequence_like(value, [present(backend, part) for part in value])
     if isinstance(value, Jagged):
         return present_jagged(backend, value)
+    return _array(backend, value) if isinstance(value, np.ndarray) else value
+
+
+def _array(backend: Backend, value: Array) -> Any:
     if isinstance(value, np.ma.MaskedArray):
         return _masked(backend, value)
-    if isinstance(value, np.ndarray):
-        return _rows(backend, value, backend.upload([value])[0])
-    return value
+    return _rows(backend, value, backend.upload([value])[0])
+
+
+def _is_list_of_arrays(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], np.ndarray | Jagged)
 
 
 def present_jagged(backend: Backend, jagged: Jagged, values: Any = None) -> Jagged:
@@ -118,7 +130,8 @@ def _masked(backend: Backend, value: np.ma.MaskedArray[Any, Any]) -> Any:
     data, mask = backend.upload([value.data, np.ma.getmaskarray(value)])
     if isinstance(data, Mapping):
         return _masked_rows(backend.namespace, value, data, mask)
-    return MaskedArray(data, mask)
+    # text stays on the host, with its mask
+    return value if isinstance(data, np.ndarray) else MaskedArray(data, mask)
 
 
 def _masked_rows(xp: Any, host: Any, rows: Mapping[str, Any], masks: Any) -> MaskedColumns:

@@ -194,6 +194,28 @@ def test_what_goes_to_another_backend_goes_once(device: str) -> None:
     assert cache.get("x", 3) == cache.pop("x", 3) == cache.setdefault("x", 3) == 3
 
 
+@pytest.mark.parametrize(
+    "take",
+    [
+        dict,
+        lambda cache: {**cache},
+        lambda cache: cache | {},
+        lambda cache: {} | cache,
+        lambda cache: cache.copy(),
+        lambda cache: dict([cache.popitem()]),
+    ],
+)
+def test_entries_go_to_another_backend_however_they_are_taken(device: str, take: Any) -> None:
+    one, other = make_backend("numpy"), make_backend(device)
+    cache = ChunkCache(one)
+    cache |= {"x": np.arange(5.0)}
+    cache.hand_to(other)
+    assert other.owns(take(cache)["x"])
+    cache.clear()
+    with pytest.raises(KeyError):
+        cache.popitem()
+
+
 def test_a_block_and_the_command_choose_the_backend(
     events: Path, workflow: MakeWorkflow, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

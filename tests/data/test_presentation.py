@@ -75,3 +75,20 @@ def test_rows_of_every_kind_come_and_go(backend: Backend, values: Any) -> None:
 def test_rows_that_are_not_contiguous_arrive_whole(backend: Backend, key: Any) -> None:
     values = masked_rows().data[key]
     assert to_host(present(backend, values)).tobytes() == values.tobytes()
+
+
+@pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
+def test_masked_rows_of_every_kind_come_and_go(backend: Backend, values: Any) -> None:
+    expected = present_padded(choose_backend("numpy"), Cells((2, 2), np.array([0, 1, 3]), values))
+    found = to_host(present(backend, expected))
+    assert found.data.tolist() == expected.data.tolist()
+    assert np.ma.getmaskarray(found).tolist() == np.ma.getmaskarray(expected).tolist()
+
+
+def test_arrays_in_other_objects_go_along(backend: Backend) -> None:
+    there = present(backend, {"a": np.arange(2), "b": (np.arange(3), "text"), "c": [np.arange(4)]})
+    for array in (there["a"], there["b"][0], there["c"][0]):
+        assert backend.owns(array)
+    assert there["b"][1] == "text"
+    for other in ([1, 2], [], "text", None, {3}):
+        assert present(backend, other) is other
