@@ -147,11 +147,13 @@ class H5FlowManager:
         specs = self.workflow.stages
         backends = [self._placement.of(spec) for spec in specs]
         if not all(backend.is_host for backend in backends):
-            self._tables.results = DeviceResults()
+            overwritten = self._tables.rendezvous.catalogue.overwritten
+            self._tables.results = DeviceResults(overwritten)
         planned = plan_stages(self.stages, [spec.requires for spec in specs], backends)
         self._result = self._or_discard(
             lambda: run_loop(self.generator, planned, self._hooks, loader, self._observe)
         )
+        self._tables.results = None  # nobody reads what `finish` leaves on a device
 
     def finish(self) -> None:
         """Call ``finish`` of generator, stages and resources, and drop datasets. Collective.

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from h5flow.arrays import DeviceRows, array_in, is_device_array
+from h5flow.arrays import DeviceRows, array_in, dtype_of, is_device_array
 from h5flow.backends import Backend, owner_of
-from h5flow.data.columns import Columns, HostField, gather
+from h5flow.data.columns import Columns, gather
 from h5flow.data.masked import MaskedArray
 from h5flow.storage.protocol import TableDescription
 
@@ -31,11 +31,14 @@ class Result:
     values : array or Columns
         As they would come from the file.
     backend : Backend
+    overwritten : int
+        How often other ranks had written to the table when this was kept.
     """
 
     rows: slice
     values: Any
     backend: Backend
+    overwritten: int
 
     def at(self, index: np.ndarray[Any, np.dtype[np.int64]]) -> Any:
         """Return copies of rows of the table, all of which are there."""
@@ -44,13 +47,22 @@ class Result:
 
 
 class DeviceResults:
-    """The rows that stages have written from a device, until the end of the chunk."""
+    """The rows that stages have written from a device, until the end of the chunk.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    overwritten : mapping of str to int
+        How often other ranks have written into rows of this one, or the table was removed; 0 where
+        a path is missing. What was kept before does not count any more.
+    """
+
+    def __init__(self, overwritten: Mapping[str, int]) -> None:
+        self._overwritten = overwritten
+        self._dtypes: dict[tuple[Backend, np.dtype[Any]], Any] = {}
         self._results: dict[str, list[Result]] = {}
 
     def clear(self) -> None:
-        """Forget everything: a chunk has ended, or something was deleted."""
+        """Forget everything: a chunk has ended."""
         self._results = {}
 
     def keep(self, path: str, table: TableDescription, rows: Any, data: Any) -> None:
@@ -61,8 +73,8 @@ class DeviceResults:
         path : str
         table : TableDescription
             What a row is.
-        rows : slice or numpy.ndarray
-            Which are written.
+        rows : slice, numpy.ndarray or None
+            Which are written; None where other ranks may write to them as well.
         data : object
             What the user gave, checked already.
         """
@@ -80,45 +92,57 @@ class DeviceResults:
             return
         backend = owner_of(array)
         shape = (rows.stop - rows.start, *table.row_shape)
-        values = _as_stored(backend, table.dtype, shape, data)
+        values = self._as_stored(backend, table.dtype, shape, data)
         if values is not None:
-            kept.append(Result(rows, values, backend))
+            kept.append(Result(rows, values, backend, self._overwritten.get(path, 0)))
 
     def find(self, path: str, backend: Backend, start: int, stop: int) -> Result | None:
         """Return rows ``start:stop`` of a table if they are on a backend, None if not."""
         for result in self._results.get(path, ()):
             inside = result.rows.start <= start and stop <= result.rows.stop
-            if inside and result.backend is backend:
+            holds = result.overwritten == self._overwritten.get(path, 0)
+            if inside and holds and result.backend is backend:
                 return result
         return None
 
+    def _as_stored(
+        self, backend: Backend, dtype: np.dtype[Any], shape: tuple[int, ...], value: Any
+    ) -> Any:
+        """Return a copy of rows in the dtypes in which they come from the file.
 
-def _as_stored(backend: Backend, dtype: np.dtype[Any], shape: tuple[int, ...], value: Any) -> Any:
-    """Return a copy of rows in the dtypes in which they come from the file, None if it cannot be.
+        None if it cannot be: nothing that waits on the host is moved for it.
+        """
+        if dtype.names is not None:
+            return self._rows_as_stored(backend, dtype, shape, value)
+        xp = backend.namespace
+        if isinstance(value, MaskedArray):
+            value = xp.where(value.mask, xp.zeros((), dtype=value.dtype), value.data)
+        if not is_device_array(value) or not backend.owns(value) or tuple(value.shape) != shape:
+            return None
+        stored = self._stored_dtype(backend, dtype)
+        return None if stored is None else xp.astype(value, stored, copy=True)
 
-    Nothing that waits on the host is moved for it.
-    """
-    if dtype.names is not None:
+    def _rows_as_stored(
+        self, backend: Backend, dtype: np.dtype[Any], shape: tuple[int, ...], value: Any
+    ) -> Columns | None:
         columns = value.columns if isinstance(value, Columns) else value
         if not isinstance(columns, Mapping):
             return None
-        parts = {
-            name: _as_stored(
-                backend, dtype[name].base, (*shape, *dtype[name].shape), columns.get(name)
-            )
-            for name in dtype.names
-        }
-        if any(part is None for part in parts.values()):
-            return None
+        parts = {}
+        for name in dtype.names or ():
+            field, own = dtype[name], (*shape, *dtype[name].shape)
+            parts[name] = self._as_stored(backend, field.base, own, columns.get(name))
+            if parts[name] is None:
+                return None
         arrays = [part.like if isinstance(part, DeviceRows) else part for part in parts.values()]
         return Columns(dtype, parts, shape, arrays[0])
-    if isinstance(value, MaskedArray):
-        value = backend.namespace.where(
-            value.mask, backend.namespace.zeros((), dtype=value.dtype), value.data
-        )
-    if isinstance(value, HostField) or not is_device_array(value) or not backend.owns(value):
-        return None
-    stored = backend.upload([np.zeros(0, dtype)])[0]
-    if tuple(value.shape) != shape or not is_device_array(stored):
-        return None
-    return backend.namespace.astype(value, stored.dtype, copy=True)
+
+    def _stored_dtype(self, backend: Backend, dtype: np.dtype[Any]) -> Any:
+        """Return the library's dtype for values from the file; None where it keeps other ones."""
+        if (backend, dtype) not in self._dtypes:
+            (sample,) = backend.upload([np.zeros(0, dtype)])
+            there = is_device_array(sample)
+            # what a wider number keeps the file has rounded
+            rounded = there and dtype.kind in "fc" and dtype_of(sample).itemsize > dtype.itemsize
+            self._dtypes[backend, dtype] = sample.dtype if there and not rounded else None
+        return self._dtypes[backend, dtype]

@@ -205,9 +205,10 @@ class LinkedTables:
             values = values[order.take]
         if count:
             path = data_path(name)
-            self.rendezvous.write(Write(path, where, values))
+            is_ours = self.rendezvous.write(Write(path, where, values))
             if self.results is not None:
-                self.results.keep(path, table, where if order is None else rows, data)
+                known = where if is_ours and order is None else None
+                self.results.keep(path, table, known, data)
 
     def link(self, parent: str, child: str, refs: Any) -> None:
         """Queue references, checked, in the direction in which they were created."""
@@ -275,8 +276,6 @@ class LinkedTables:
 
         A plain group loses everything below it. Returns whether there was anything.
         """
-        if self.results is not None:
-            self.results.clear()
         return self.rendezvous.delete(clean_name(name))
 
     def settle(self) -> None:

@@ -142,12 +142,15 @@ class Queued:
         Paths of groups.
     digest : bytes
         Of all references; empty in the loop, where nobody asks whether ranks have the same.
+    elsewhere : tuple of str
+        Paths of those tables in which it writes rows that it was not given in this iteration.
     """
 
     writes: tuple[str, ...] = ()
     links: tuple[Linked, ...] = ()
     attributes: tuple[str, ...] = ()
     digest: bytes = b""
+    elsewhere: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.writes or self.links or self.attributes)

@@ -26,6 +26,9 @@ class Catalogue:
     ----------
     versions : collections.Counter
         How often this rank wrote to each table; a cache compares them.
+    overwritten : collections.Counter
+        How often another rank wrote rows of a table that it was not given in that iteration, or
+        the table was removed: what is known of its rows may not hold any more.
     structure : int
         How often objects were made or removed.
     dirty : set of str
@@ -43,6 +46,7 @@ class Catalogue:
         self._grown: dict[str, int] = {}
         self._attributes: dict[str, dict[str, Any] | None] = {}
         self.versions: Counter[str] = Counter()
+        self.overwritten: Counter[str] = Counter()
         self.structure = 0
         self.dirty: set[str] = set()
         self.outdated = True
@@ -82,6 +86,7 @@ class Catalogue:
             self._missing.add(path)
             self._grown.pop(path, None)
             self.versions[path] += 1
+            self.overwritten[path] += 1
             for known in (self.dirty, self.ever_grown, self.ever_linked):
                 known.discard(path)
         self._changed_structure()

@@ -57,14 +57,15 @@ def _packed(queued: Queued) -> tuple[Any, ...] | None:
     if not queued:
         return None
     links = tuple((link.path, link.regions, link.rows, link.stops) for link in queued.links)
-    return queued.writes, links, queued.attributes, queued.digest
+    return queued.writes, links, queued.attributes, queued.digest, queued.elsewhere
 
 
 def _unpacked(values: tuple[Any, ...] | None) -> Queued:
     if values is None:
         return Queued()
-    writes, links, attributes, digest = values
-    return Queued(writes, tuple(Linked(*link) for link in links), attributes, digest)
+    writes, links, attributes, digest, elsewhere = values
+    linked = tuple(Linked(*link) for link in links)
+    return Queued(writes, linked, attributes, digest, elsewhere)
 
 
 # What is not plain by itself: how it is made so, and back.

@@ -45,10 +45,23 @@ class Placement:
         self.queue = Queue()
         self.watched: set[str] = set()
         self._shared_rows: list[tuple[str, slice]] = []
+        self._iteration = -1
+        self._given: list[tuple[str, slice]] = []
 
-    def begin(self) -> None:
+    def begin(self, iteration: int) -> None:
         """Enter a hook."""
         self._shared_rows = []
+        if iteration != self._iteration:
+            self._iteration, self._given = iteration, []
+
+    def give(self, path: str, rows: slice) -> None:
+        """Take down that this rank was given new rows."""
+        if self._channel.size > 1:
+            self._given.append((path, rows))
+
+    def is_given(self, write: Write) -> bool:
+        """Return whether this rank was given these rows in this iteration, as one process was."""
+        return self._channel.size == 1 or _is_within(write, self._given)
 
     def share_rows(self, path: str, rows: slice) -> None:
         """Take down that all ranks were given the same rows in this hook: rank 0 writes them."""
@@ -56,7 +69,7 @@ class Placement:
 
     def summary(self, tag: Tag) -> Queued:
         """Return what this rank has queued by now."""
-        return summary_of(self.queue.everything(), digest=tag.iteration < 0)
+        return self._summary(None, tag)
 
     def place(self, queued: Sequence[Queued], tag: Tag) -> None:
         """Place all that the ranks have queued, as they have told each other. Collective.
@@ -79,8 +92,9 @@ class Placement:
         if act.watches:
             self.watched.update(act.paths or ())
         if act.places:
-            mine = summary_of(self.queue.everything(act.paths), digest=act.tag.iteration < 0)
-            outcomes = self._channel.exchange(Outcome(act.tag, answer=mine))
+            outcomes = self._channel.exchange(
+                Outcome(act.tag, answer=self._summary(act.paths, act.tag))
+            )
             queued = [other.answer for other in outcomes if isinstance(other, Outcome)]
             self._place(act.paths, queued, act.tag, readable=act.paths)
         else:
@@ -117,6 +131,11 @@ class Placement:
         self._catalogue.removed(paths)
         self._keep_watched_readable(tag)
 
+    def _summary(self, paths: Collection[str] | None, tag: Tag) -> Queued:
+        batch = self.queue.everything(paths)
+        elsewhere = [write.path for write in batch.writes if not self.is_given(write)]
+        return summary_of(batch, digest=tag.iteration < 0, elsewhere=elsewhere)
+
     def _place(
         self,
         paths: Collection[str] | None,
@@ -145,6 +164,8 @@ class Placement:
         catalogue = self._catalogue
         for rank, each in enumerate(queued):
             catalogue.dirty.update(each.writes)
+            if rank != self._channel.rank:
+                catalogue.overwritten.update(each.elsewhere)
             for link in each.links:
                 catalogue.dirty.update((link.path, *link.regions))
                 if tag.iteration >= 0:
@@ -161,13 +182,7 @@ class Placement:
         return replace(batch, writes=writes, links=() if alike else batch.links)
 
     def _is_shared(self, write: Write) -> bool:
-        if not write.stop:
-            return False
-        first = write.rows.start if isinstance(write.rows, slice) else int(write.rows[0])
-        return any(
-            path == write.path and rows.start <= first and write.stop <= rows.stop
-            for path, rows in self._shared_rows
-        )
+        return bool(write.stop) and _is_within(write, self._shared_rows)
 
     def _to_share(self, readable: Collection[str] | None) -> Collection[str] | None:
         """Return what has to be shared so that `readable` and what is watched can be read."""
@@ -188,6 +203,17 @@ class Placement:
     def _keep_watched_readable(self, tag: Tag) -> None:
         if self.watched:
             self._share(None, tag)
+
+
+def _is_within(write: Write, tables: Sequence[tuple[str, slice]]) -> bool:
+    """Return whether all rows of a write are in one of these pieces of tables."""
+    if not write.stop:
+        return True
+    first = write.rows.start if isinstance(write.rows, slice) else int(write.rows[0])
+    return any(
+        path == write.path and rows.start <= first and write.stop <= rows.stop
+        for path, rows in tables
+    )
 
 
 def _without_repeats(queued: Sequence[Queued]) -> tuple[list[Queued], bool]:

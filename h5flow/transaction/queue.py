@@ -102,13 +102,15 @@ class Queue:
         return batch
 
 
-def summary_of(batch: Batch, *, digest: bool) -> Queued:
+def summary_of(batch: Batch, *, digest: bool, elsewhere: Collection[str] = ()) -> Queued:
     """Return what the other ranks need to know of a batch.
 
     Parameters
     ----------
     digest : bool
         With a digest of the references, by which ranks see that they have the same.
+    elsewhere : collection of str
+        Paths of tables of which it writes rows that were not given to this rank.
     """
     links: dict[str, Linked] = {}
     for link in batch.links:
@@ -121,6 +123,7 @@ def summary_of(batch: Batch, *, digest: bool) -> Queued:
         links=tuple(links.values()),
         attributes=tuple(dict.fromkeys(attributes.path for attributes in batch.attributes)),
         digest=_digest(batch.links) if digest and batch.links else b"",
+        elsewhere=tuple(dict.fromkeys(elsewhere)),
     )
 
 

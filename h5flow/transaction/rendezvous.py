@@ -92,7 +92,7 @@ class Rendezvous:
         self._tag = self.channel.tag = tag
         self._ordinals = {}
         self._ledger.begin(tag, ordered=ordered)
-        self._placement.begin()
+        self._placement.begin(tag.iteration)
 
     def end(self, result: Any = None) -> list[Any]:
         """Leave a hook: wait for all ranks, place what they queued, return every `result`.
@@ -136,6 +136,7 @@ class Rendezvous:
         act = Reserve(self._tag, path, rows, self._ordinal(Reserve, path))
         result = self._announce(act)
         assert isinstance(result, slice)
+        self._placement.give(path, result)
         return result
 
     def extend(self, path: str, stop: int) -> None:
@@ -174,11 +175,12 @@ class Rendezvous:
 
     # -- queueing -------------------------------------------------------------------------------
 
-    def write(self, write: Write) -> None:
-        """Queue rows."""
+    def write(self, write: Write) -> bool:
+        """Queue rows; returns whether they are this rank's alone to write in this iteration."""
         self.channel.check()
         self._placement.queue.write(write)
         self.catalogue.versions[write.path] += 1
+        return self._placement.is_given(write)
 
     def link(self, link: Link) -> None:
         """Queue references."""

@@ -20,6 +20,7 @@ from h5flow.data.masked import MaskedArray
 from h5flow.errors import ConfigError, HookError, UsageError
 from h5flow.modules import H5FlowDatasetLoopGenerator, H5FlowTestStage
 from h5flow.references.jagged import Jagged
+from h5flow.testing.ranks import run_on_ranks
 
 MakeWorkflow = Callable[..., dict[str, Any]]
 LOOP = (H5FlowDatasetLoopGenerator, {"params": {"chunk_size": 3}})
@@ -523,6 +524,50 @@ def test_the_next_stage_finds_the_rows_in_every_layout_as_from_the_file(
         assert ours.tobytes() == expected.tobytes()
     with h5py.File(f"{device[:3]}.h5") as file:
         assert file["made/data"]["x2"].tolist() == [float(i) for i in range(10)]
+
+
+class Overwrites(H5FlowStage):
+    """Writes the rows that the next rank has made."""
+
+    def run(self, source_name: str, source_slice: slice, cache: dict[str, Any]) -> None:
+        rows = self.comm.allgather(cache["rows"])[(self.rank + 1) % self.size]
+        twos = self.xp.full((rows.stop - rows.start,), 2.0, dtype=self.xp.float64)
+        self.data_manager.write_data("ones", rows, twos)
+
+
+class Ones(H5FlowStage):
+    """Makes rows, and says which."""
+
+    def init(self, source_name: str) -> None:
+        self.data_manager.create_dset("ones", "f8")
+        self.data_manager.create_dset("found", "f8")
+
+    def run(self, source_name: str, source_slice: slice, cache: dict[str, Any]) -> None:
+        ones = self.xp.ones(cache[source_name].shape, dtype=self.xp.float64)
+        cache["rows"] = self.data_manager.reserve_data("ones", ones.shape[0])
+        self.data_manager.write_data("ones", cache["rows"], ones)
+
+
+class Finds(H5FlowStage):
+    """Reads them again."""
+
+    def run(self, source_name: str, source_slice: slice, cache: dict[str, Any]) -> None:
+        rows = self.data_manager.reserve_data("found", cache["ones"].shape[0])
+        self.data_manager.write_data("found", rows, cache["ones"])
+
+
+@pytest.mark.parametrize("backend", ["numpy", "array-api-strict", "torch:cpu"])
+def test_what_another_rank_has_written_is_found_and_not_what_lies_on_the_device(
+    events: Path, workflow: MakeWorkflow, backend: str
+) -> None:
+    make_backend(backend)
+    requires = [{"name": "ones", "path": "ones", "layout": "aligned"}]
+    content = workflow(Ones, Overwrites, (Finds, {"requires": requires}), generator=LOOP)
+    run_on_ranks(
+        3, lambda comm: run(content, "out.h5", str(events), comm=comm, backend=backend, strict=True)
+    )
+    with h5py.File("out.h5") as file:
+        assert file["ones/data"][:].tolist() == file["found/data"][:].tolist() == [2.0] * 10
 
 
 def test_only_row_numbers_travel_for_what_a_stage_has_made(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 @pytest.fixture
 def results(backend: Backend) -> Any:
     with using(backend):
-        yield DeviceResults()
+        yield DeviceResults(Counter())
 
 
 def a_table(dtype: Any = ROW, shape: tuple[int, ...] = ()) -> TableDescription:
@@ -84,6 +85,39 @@ def test_a_later_write_takes_the_place_of_an_earlier_one(
     assert results.find(PATH, backend, 4, 8) is not None
     results.keep(PATH, a_table(), np.array([5]), rows[:1])
     assert results.find(PATH, backend, 4, 8) is None
+
+
+def test_what_another_rank_has_written_to_is_not_found(backend: Backend) -> None:
+    overwritten: Counter[str] = Counter()
+    with using(backend):
+        results = DeviceResults(overwritten)
+        results.keep(PATH, a_table(), slice(0, 4), present(backend, some_rows(4)))
+        results.keep(PATH, a_table(), slice(8, 12), present(backend, some_rows(4)))
+        overwritten[PATH] += 1
+        assert results.find(PATH, backend, 0, 4) is None
+        results.keep(PATH, a_table(), slice(0, 4), present(backend, some_rows(4)))
+        assert results.find(PATH, backend, 0, 4) is not None
+        assert results.find(PATH, backend, 8, 12) is None
+
+
+def test_nothing_is_moved_to_keep_what_is_there(backend: Backend, results: DeviceResults) -> None:
+    rows = present(backend, some_rows(4))
+    results.keep(PATH, a_table(), slice(0, 4), rows)
+    before = backend.traffic.so_far()
+    results.keep(PATH, a_table(), slice(4, 8), rows)
+    assert backend.traffic.so_far() == before
+
+
+@pytest.mark.parametrize("kind", ["f2", "f4", "f8"])
+def test_rows_are_as_the_file_rounds_them(
+    backend: Backend, results: DeviceResults, kind: str
+) -> None:
+    values = np.arange(4.0) / 3
+    results.keep(PATH, a_table(kind), slice(0, 4), backend.namespace.asarray(values))
+    found = results.find(PATH, backend, 0, 4)
+    if found is not None:
+        assert to_host(found.at(np.arange(4))).tolist() == values.astype(kind).tolist()
+    assert found is not None or kind == "f2"
 
 
 def test_what_is_written_is_a_copy_with_zeros_under_the_mask(

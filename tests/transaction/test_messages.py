@@ -29,7 +29,7 @@ EVERY = [
     acts.EndOfHook(
         TAG,
         slice(3, 9),
-        acts.Queued(("/hits/data",), (LINKED,), ("/hits",), b"\0digest"),
+        acts.Queued(("/hits/data",), (LINKED,), ("/hits",), b"\0digest", ("/hits/data",)),
         ("careful: Ω",),
     ),
     acts.Outcome(TAG, ("DataError", "it does not fit", "")),
