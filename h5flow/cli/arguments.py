@@ -86,6 +86,7 @@ def parse(words: Sequence[str], environ: Mapping[str, str] = os.environ) -> Comm
         chunk_size=found.chunk_size,
         input_data=found.input_data,
         stall_timeout=found.stall_timeout,
+        allow_external_links=found.allow_external_links,
     )
     ranks = _number_of_ranks(found, request.comm)
     return Command(

@@ -192,6 +192,11 @@ def _add_how(parser: Parser) -> None:
         default="copy",
         help="copy the input's datasets to the output, or link to them",
     )
+    how.add_argument(
+        "--allow-external-links",
+        action="store_true",
+        help="read what the input has in other files: links, virtual datasets, raw files",
+    )
 
 
 def _add_messages(parser: Parser) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from h5flow.backends import check_backend
 from h5flow.config.workflow import GeneratorSpec, Requirement, Workflow
 from h5flow.core.cache import requirement_path
 from h5flow.core.component import Component, refused_params
+from h5flow.core.external_links import blocking_part
 from h5flow.core.output import OutputPlan
 from h5flow.core.parts import PlannedWorkflow, Spec
 from h5flow.core.request import RunRequest
@@ -174,19 +176,42 @@ def check_contents(
         problems = name_problems(planned, Inventory((), ()), request.drop) if request.strict else []
     else:
         with open_file(Path(plan.base), "r") as file:
-            inventory = take_inventory(file)
+            inventory = _within_reach(file, take_inventory(file), plan)
             if first.generator.copies_input:
-                _check_source(first.workflow.generator, file, inventory, request)
+                _check_source(first.workflow.generator, file, inventory, request, plan)
         if request.strict:
             problems = name_problems(planned, inventory, request.drop)
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
 
 
+def _within_reach(file: h5py.File, inventory: Inventory, plan: OutputPlan) -> Inventory:
+    """Leave out the datasets in other files that are not followed."""
+    if not plan.not_followed:
+        return inventory
+    names = (
+        name
+        for name in inventory.datasets
+        if blocking_part(file, data_path(name), plan.not_followed) is None
+    )
+    return replace(inventory, datasets=tuple(names))
+
+
 def _check_source(
-    spec: GeneratorSpec, file: h5py.File, inventory: Inventory, request: RunRequest
+    spec: GeneratorSpec,
+    file: h5py.File,
+    inventory: Inventory,
+    request: RunRequest,
+    plan: OutputPlan,
 ) -> None:
     source = clean_name(spec.dset_name)
+    part = blocking_part(file, data_path(source), plan.not_followed)
+    if part is not None:
+        problem = (
+            f"'{source}' lies in another file: {part}; a run does not read it without "
+            "--allow-external-links"
+        )
+        raise ConfigError([Problem(problem, spec.place)])
     if source not in inventory.datasets:
         raise ConfigError([Problem(_no_source(source, file.filename, inventory), spec.place)])
     try:

@@ -6,20 +6,24 @@ import contextlib
 import os
 import threading
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar
 
+from h5flow.core.external_links import take_out_of_reach
 from h5flow.core.parts import PlannedWorkflow
 from h5flow.core.request import RunRequest
 from h5flow.data.data_manager import H5FlowDataManager
+from h5flow.data.layout import NOT_FOLLOWED
 from h5flow.data.linked_tables import LinkedTables
-from h5flow.errors import UsageError
+from h5flow.errors import H5FlowWarning, UsageError
 from h5flow.events import HookTimed, Observer, Published
 from h5flow.io.compact import compact
 from h5flow.io.copy import copy_input
+from h5flow.io.external import ExternalPart, put_back
 from h5flow.io.links import link_input
 from h5flow.io.open_file import open_file
 from h5flow.journal.provenance import RunRecord, read_records, write_record
@@ -46,6 +50,8 @@ class OutputPlan:
         Whether the base's datasets stay where they are, with links to them.
     found : tuple of int, optional
         What tells the file apart that stood at `output` when this was decided.
+    not_followed : tuple of ExternalPart
+        What the base has in other files, and is out of reach while the run goes on.
     """
 
     output: str
@@ -53,6 +59,7 @@ class OutputPlan:
     base: str | None
     base_is_linked: bool = False
     found: tuple[int, ...] | None = None
+    not_followed: tuple[ExternalPart, ...] = ()
 
 
 def plan_output(request: RunRequest, first: PlannedWorkflow) -> OutputPlan:
@@ -223,6 +230,9 @@ class OpenOutput:
                 link_input(base, file, Path(self.plan.output))
         else:
             copy_input(base, working, observe=self.observe)
+        if self.plan.not_followed:
+            with open_file(working, "r+") as file:
+                take_out_of_reach(file, self.plan.not_followed)
         self.observe(HookTimed("copy input", "", "init", time.perf_counter() - begin))
 
     def data_manager(self, tables: LinkedTables) -> H5FlowDataManager:
@@ -241,12 +251,22 @@ class OpenOutput:
         assert self._working is not None
         with open_file(self.working_path, "r+") as file:
             run_id = write_record(file, records)
+            for path in put_back(file, NOT_FOLLOWED) if self.plan.not_followed else ():
+                self._warn_of_loss(path)
         if self.rendezvous.deleted:
             self._working.rewrite(compact)
         size = self.working_path.stat().st_size
         self._working.publish()
         self.observe(Published(self.plan.output, size, time.perf_counter() - self._begin))
         return run_id
+
+    def _warn_of_loss(self, path: str) -> None:
+        warnings.warn(
+            f"{path} in {self.plan.base} lies in another file, and is left out of "
+            f"{self.plan.output}: the run has made something else in its place",
+            H5FlowWarning,
+            stacklevel=2,
+        )
 
     def discard(self) -> None:
         """Remove the working file; harmless after `publish`."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from h5flow.config import load_workflows
 from h5flow.core.checks import check_classes, check_contents, check_request
+from h5flow.core.external_links import parts_not_followed, warn_of_parts
 from h5flow.core.output import OutputPlan, plan_output, refuse_repeated_run
 from h5flow.core.parts import PlannedWorkflow, find_classes
 from h5flow.core.records import run_record
 from h5flow.core.request import RunRequest
+from h5flow.io.open_file import open_file
 from h5flow.journal.provenance import RunRecord
 from h5flow.transaction.channel import Channel
 
@@ -73,7 +76,7 @@ def _classes(request: RunRequest) -> tuple[PlannedWorkflow, ...]:
 def _plan(
     request: RunRequest, planned: tuple[PlannedWorkflow, ...]
 ) -> tuple[OutputPlan, tuple[RunRecord, ...]]:
-    plan = plan_output(request, planned[0])
+    plan = _with_limits(request, plan_output(request, planned[0]))
     check_contents(request, plan, planned)
     records = tuple(
         run_record(each, request, plan.input if position == 0 else None, plan.output)
@@ -81,3 +84,13 @@ def _plan(
     )
     refuse_repeated_run(plan, records, request)
     return plan, records
+
+
+def _with_limits(request: RunRequest, plan: OutputPlan) -> OutputPlan:
+    """Find what the base has in other files and the run is not to read, and say so."""
+    if plan.base is None or request.allow_external_links:
+        return plan
+    with open_file(Path(plan.base), "r") as file:
+        parts = parts_not_followed(file)
+    warn_of_parts(plan.base, parts)
+    return replace(plan, not_followed=parts)

@@ -29,6 +29,8 @@ class RunRequest:
         ``"gzip"``, ``"gzip:6"`` …; None takes what each workflow says.
     chunk_size : int, "auto" or None
         Rows per chunk of every dataset loop; None takes what each workflow says.
+    allow_external_links : bool
+        Whether what the input has in other files is read.
     """
 
     configs: tuple[str | Mapping[str, Any] | Workflow, ...]
@@ -45,6 +47,7 @@ class RunRequest:
     chunk_size: int | Literal["auto"] | None = None
     input_data: Literal["copy", "link"] = "copy"
     stall_timeout: float = 600.0
+    allow_external_links: bool = False
 
 
 @dataclass(frozen=True)

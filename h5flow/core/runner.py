@@ -43,6 +43,7 @@ def run(
     append: bool = False,
     resume: bool = False,
     strict: bool = False,
+    allow_external_links: bool = False,
 ) -> RunSummary:
     """Run workflows on one output, as ``h5flow run`` does.
 
@@ -76,6 +77,9 @@ def run(
         refuses True.
     strict : bool
         Whether a requirement that cannot be loaded is an error.
+    allow_external_links : bool
+        Whether what the input has in other files is read: behind external links, in virtual
+        datasets, in raw files. The links of h5flow's own ``--input-data link`` need no permission.
 
     Returns
     -------
@@ -110,6 +114,7 @@ def run(
         strict=strict,
         backend=backend,
         comm="serial" if nompi or not isinstance(comm, str) else comm,
+        allow_external_links=allow_external_links,
     )
     ranks = None if nompi or isinstance(comm, str) else comm
     with _logging(verbose):

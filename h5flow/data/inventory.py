@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import h5py
 
 from h5flow.data.layout import (
+    NOT_FOLLOWED,
     RECORDS,
     ReferencePaths,
     attributes_path,
@@ -18,7 +19,10 @@ from h5flow.data.layout import (
     reference_paths,
 )
 from h5flow.errors import FileFormatError, NoSuchDatasetError, did_you_mean
+from h5flow.io.external import belongings
+from h5flow.io.links import leaving_link
 from h5flow.io.lookup import object_at
+from h5flow.io.object_references import address_of
 
 __all__ = [
     "Inventory",
@@ -61,12 +65,14 @@ class Inventory:
 def take_inventory(file: h5py.Group) -> Inventory:
     """Return what is in a file. Linked datasets count; soft links to groups are not followed.
 
+    Other files are not opened. In the working file of a run, what it does not follow counts, too.
+
     Parameters
     ----------
     file : h5py.File
     """
     datasets, references = [], []
-    for path in _leaf_paths(file, ""):
+    for path in (*_leaf_paths(file, ""), *belongings(file, NOT_FOLLOWED)):
         name = name_of_data_path(path)
         if name is not None:
             datasets.append(name)
@@ -74,7 +80,7 @@ def take_inventory(file: h5py.Group) -> Inventory:
         if names is not None:
             references.append(reference_paths(*names))
     return Inventory(
-        tuple(sorted(datasets)), tuple(sorted(references, key=lambda r: (r.parent, r.child)))
+        tuple(sorted(set(datasets))), tuple(sorted(references, key=lambda r: (r.parent, r.child)))
     )
 
 
@@ -105,6 +111,10 @@ def paths_to_delete(file: h5py.Group, inventory: Inventory, name: str) -> tuple[
         paths += [data_path(name), group]
     elif file.get(group, getlink=True) is not None:
         paths += [*_paths_below(file, group), group]
+    is_plain = name not in inventory.datasets
+    for path, link in belongings(file, NOT_FOLLOWED).items():
+        if path in {data_path(name), group} or (is_plain and path.startswith(f"{group}/")):
+            paths.append(link)
     return tuple(path for path in dict.fromkeys(paths) if file.get(path, getlink=True) is not None)
 
 
@@ -178,18 +188,24 @@ def _paths_below(file: h5py.Group, path: str) -> Iterator[str]:
         yield f"{path}/{key}"
 
 
-def _leaf_paths(group: h5py.Group, prefix: str) -> Iterator[str]:
-    """Yield the paths of everything that is not a group, without opening what links lead to."""
+def _leaf_paths(group: h5py.Group, prefix: str, above: tuple[int, ...] = ()) -> Iterator[str]:
+    """Yield the paths of everything that is not a group, without opening other files."""
+    address = address_of(group)
+    if address in above:
+        # a group that is its own member
+        return
     for key in group:
         path = f"{prefix}/{key}"
         if path == f"/{RECORDS}":
             continue
         link = group.get(key, getlink=True)
-        if isinstance(link, h5py.ExternalLink):
+        if isinstance(link, h5py.ExternalLink) or (
+            isinstance(link, h5py.SoftLink) and leaving_link(group.file, path) is not None
+        ):
             yield path
             continue
         found = object_at(group, key)
         if isinstance(found, h5py.Dataset):
             yield path
         elif isinstance(link, h5py.HardLink) and isinstance(found, h5py.Group):
-            yield from _leaf_paths(found, path)
+            yield from _leaf_paths(found, path, (*above, address))

@@ -18,6 +18,7 @@ import numpy as np
 from h5flow.errors import DataError
 
 __all__ = [
+    "NOT_FOLLOWED",
     "RECORDS",
     "ReferencePaths",
     "absolute_path",
@@ -33,6 +34,8 @@ __all__ = [
 ]
 
 DATA, REF, REGION, RECORDS = "data", "ref", "ref_region", "h5flow"
+# What a working file has in other files that its run does not follow; gone when it is published.
+NOT_FOLLOWED = f"/{RECORDS}/not_followed"
 RESERVED = frozenset({DATA, REF, REGION})
 
 ref_dtype = np.dtype("i8")

@@ -7,12 +7,20 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 import h5py
-from h5py import h5d, h5l
+from h5py import h5l
 
+from h5flow.io.external import other_files
 from h5flow.io.objects import Mirror, mirror_tree
 from h5flow.io.open_file import open_file
 
-__all__ = ["depends_on_folder", "link_input", "linked_target", "rebase_link", "virtual_sources"]
+__all__ = [
+    "depends_on_folder",
+    "leaving_link",
+    "link_input",
+    "linked_target",
+    "rebase_link",
+    "virtual_sources",
+]
 
 # HDF5's own limit is 16: a chain this long is a loop.
 LONGEST_CHAIN = 16
@@ -118,28 +126,40 @@ def linked_target(file: h5py.File, path: str) -> tuple[Path, str] | None:
     tuple of pathlib.Path and str, or None
         The other file and the path in it; None where `path` stays in `file` or does not exist.
     """
+    step = leaving_link(file, path)
+    if step is None:
+        return None
+    _place, link, rest = step
+    other = _file_of_link(link.filename, Path(file.filename))
+    return other, posixpath.normpath(posixpath.join("/", link.path, rest))
+
+
+def leaving_link(file: h5py.File, path: str) -> tuple[str, h5py.ExternalLink, str] | None:
+    """Return the external link by which a path leaves a file, with its place and the path after it.
+
+    None where the path stays in the file, or does not exist.
+    """
     for _ in range(LONGEST_CHAIN):
         step = _first_link(file, path)
         if step is None:
             return None
         link, place, rest = step
         if isinstance(link, h5py.ExternalLink):
-            other = _file_of_link(link.filename, Path(file.filename))
-            return other, posixpath.normpath(posixpath.join("/", link.path, rest))
-        path = posixpath.join(place, link.path, rest)
+            return place, link, rest
+        path = posixpath.join(posixpath.dirname(place), link.path, rest)
     return None
 
 
 def _first_link(
     file: h5py.File, path: str
 ) -> tuple[h5py.SoftLink | h5py.ExternalLink, str, str] | None:
-    """Return the first soft or external link on a path, its group, and the path after it."""
+    """Return the first soft or external link on a path, its place, and the path after it."""
     group = file["/"]
     parts = [part for part in path.split("/") if part not in {"", "."}]
     for index, part in enumerate(parts):
         link = group.get(part, getlink=True)
         if isinstance(link, h5py.SoftLink | h5py.ExternalLink):
-            return link, group.name, "/".join(parts[index + 1 :])
+            return link, posixpath.join(group.name, part), "/".join(parts[index + 1 :])
         if link is None:
             return None
         group = group[part]
@@ -169,15 +189,4 @@ def depends_on_folder(file: h5py.File) -> bool:
 
 def virtual_sources(dataset: h5py.Dataset) -> list[str]:
     """Return the other files, named relative to its folder, that a dataset takes its rows from."""
-    properties = dataset.id.get_create_plist()
-    if properties.get_layout() == h5d.VIRTUAL:
-        names = [
-            properties.get_virtual_filename(index)
-            for index in range(properties.get_virtual_count())
-        ]
-    else:
-        names = [
-            properties.get_external(index)[0].decode("utf-8", "surrogateescape")
-            for index in range(properties.get_external_count())
-        ]
-    return [name for name in names if name != "." and not Path(name).is_absolute()]
+    return [name for name in other_files(dataset) if not Path(name).is_absolute()]

@@ -58,7 +58,8 @@ def mirror_tree(mirror: Mirror) -> None:
         if isinstance(item, h5py.Datatype):
             continue
         copy_attributes(item, copy, remap)
-        if isinstance(item, h5py.Dataset) and _refers(item):
+        # A virtual dataset has no rows of its own: those of its sources would be written.
+        if isinstance(item, h5py.Dataset) and _refers(item) and not item.is_virtual:
             copy_referring_rows(item, copy, remap)
 
 

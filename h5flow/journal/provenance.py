@@ -112,13 +112,22 @@ def write_record(file: h5py.File, records: Sequence[RunRecord]) -> str:
 def read_records(file: h5py.File) -> list[RunRecord]:
     """Return the runs that a file records, oldest first; none in a file of others.
 
-    Records that cannot be read, of other programs perhaps, are left out.
+    Records that cannot be read, of other programs perhaps, are left out; so are those that a link
+    takes from another file.
     """
-    runs = file.get(f"{RECORDS}/{RUNS}")
-    if not isinstance(runs, h5py.Group):
+    runs = _own_group(_own_group(file, RECORDS), RUNS)
+    if runs is None:
         return []
-    found = [_from_entry(runs[name]) for name in sorted(runs, key=lambda name: (len(name), name))]
+    entries = [_own_group(runs, name) for name in sorted(runs, key=lambda name: (len(name), name))]
+    found = [_from_entry(entry) for entry in entries if entry is not None]
     return [record for record in found if record is not None]
+
+
+def _own_group(parent: h5py.Group | None, name: str) -> h5py.Group | None:
+    if parent is None or not isinstance(parent.get(name, getlink=True), h5py.HardLink):
+        return None
+    found = parent[name]
+    return found if isinstance(found, h5py.Group) else None
 
 
 def _from_entry(entry: h5py.Group) -> RunRecord | None:

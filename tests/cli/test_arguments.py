@@ -82,6 +82,7 @@ def test_c_may_be_repeated() -> None:
         ("--chunk-size auto", "chunk_size", "auto"),
         ("--input-data link", "input_data", "link"),
         ("--input-data copy", "input_data", "copy"),
+        ("--allow-external-links", "allow_external_links", True),
     ],
 )
 def test_both_forms_have_every_option(first: str, words: str, field: str, value: object) -> None:

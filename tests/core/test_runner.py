@@ -48,6 +48,7 @@ def test_the_signature_of_run_is_what_users_rely_on() -> None:
         "append": False,
         "resume": False,
         "strict": False,
+        "allow_external_links": False,
     }
 
 
