@@ -29,6 +29,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="the suite is started by mpiexec: every rank runs it for itself, on files of its own",
     )
+    parser.addoption(
+        "--fuzz",
+        type=int,
+        default=40,
+        metavar="N",
+        help="damaged inputs that tests/faults/test_fuzzed_inputs.py runs (default: 40)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -36,7 +36,7 @@ def parts_not_followed(file: h5py.File) -> tuple[ExternalPart, ...]:
 
     Raises
     ------
-    KeyError, OSError, RuntimeError, ValueError
+    FileFormatError
         The file is damaged.
     """
     digests = frozenset(record.input_digest for record in read_records(file)) - {""}

@@ -23,6 +23,7 @@ from h5flow.errors import H5FlowWarning, UsageError
 from h5flow.events import HookTimed, Observer, Published
 from h5flow.io.compact import compact
 from h5flow.io.copy import copy_input
+from h5flow.io.damage import damage_named
 from h5flow.io.external import ExternalPart, put_back
 from h5flow.io.links import link_input
 from h5flow.io.open_file import open_file
@@ -203,7 +204,8 @@ class OpenOutput:
     def _make(self) -> Path:
         self._working = WorkingFile(self.plan.output)
         self._refuse_changed_output()
-        self._put_base()
+        with damage_named(self.plan.base or self.plan.output):
+            self._put_base()
         return self._working.working_path
 
     def _open_storage(self) -> Storage:

@@ -13,6 +13,7 @@ from h5flow.core.output import OutputPlan, plan_output, refuse_repeated_run
 from h5flow.core.parts import PlannedWorkflow, find_classes
 from h5flow.core.records import run_record
 from h5flow.core.request import RunRequest
+from h5flow.io.damage import damage_named
 from h5flow.io.open_file import open_file
 from h5flow.journal.provenance import RunRecord
 from h5flow.transaction.channel import Channel
@@ -76,13 +77,15 @@ def _classes(request: RunRequest) -> tuple[PlannedWorkflow, ...]:
 def _plan(
     request: RunRequest, planned: tuple[PlannedWorkflow, ...]
 ) -> tuple[OutputPlan, tuple[RunRecord, ...]]:
-    plan = _with_limits(request, plan_output(request, planned[0]))
-    check_contents(request, plan, planned)
-    records = tuple(
-        run_record(each, request, plan.input if position == 0 else None, plan.output)
-        for position, each in enumerate(planned)
-    )
-    refuse_repeated_run(plan, records, request)
+    plan = plan_output(request, planned[0])
+    with damage_named(plan.base or plan.output):
+        plan = _with_limits(request, plan)
+        check_contents(request, plan, planned)
+        records = tuple(
+            run_record(each, request, plan.input if position == 0 else None, plan.output)
+            for position, each in enumerate(planned)
+        )
+        refuse_repeated_run(plan, records, request)
     return plan, records
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import h5py
 from h5py import h5d, h5l
 
+from h5flow.io.damage import damage_named
+
 __all__ = [
     "ExternalPart",
     "belongings",
@@ -51,7 +53,7 @@ def external_parts(file: h5py.File) -> tuple[ExternalPart, ...]:
 
     Raises
     ------
-    KeyError, OSError, RuntimeError, ValueError
+    FileFormatError
         The file is damaged.
     """
     links: list[tuple[str, bool]] = []
@@ -63,17 +65,28 @@ def external_parts(file: h5py.File) -> tuple[ExternalPart, ...]:
 
     # A name: the proxy of the links does not keep the group open.
     root = file["/"].id
-    root.links.visit(note, info=True)
+    with damage_named(file.filename, "the list of its objects"):
+        root.links.visit(note, info=True)
     return tuple(_parts(file, links))
 
 
 def _parts(file: h5py.File, links: Iterable[tuple[str, bool]]) -> Iterator[ExternalPart]:
     for path, is_link in links:
-        if is_link:
-            link = file.get(path, getlink=True)
-            yield ExternalPart(f"/{path}", (link.filename,), link.path)
-        elif isinstance(item := file[path], h5py.Dataset) and (files := other_files(item)):
-            yield ExternalPart(f"/{path}", tuple(dict.fromkeys(files)))
+        with damage_named(file.filename, f"/{path}"):
+            part = _link_part(file, path) if is_link else _dataset_part(file, path)
+        if part is not None:
+            yield part
+
+
+def _link_part(file: h5py.File, path: str) -> ExternalPart:
+    link = file.get(path, getlink=True)
+    return ExternalPart(f"/{path}", (link.filename,), link.path)
+
+
+def _dataset_part(file: h5py.File, path: str) -> ExternalPart | None:
+    item = file[path]
+    files = other_files(item) if isinstance(item, h5py.Dataset) else ()
+    return ExternalPart(f"/{path}", tuple(dict.fromkeys(files))) if files else None
 
 
 def other_files(dataset: h5py.Dataset) -> list[str]:

@@ -140,7 +140,8 @@ def copy_attributes(
 ) -> None:
     """Put the attributes of `source` on `copy`: those that it does not have, or that refer."""
     for name in source.attrs:
-        raw_name = name.encode("utf-8", "surrogateescape")
+        # h5py leaves a name as bytes that are no UTF-8.
+        raw_name = name if isinstance(name, bytes) else name.encode("utf-8", "surrogateescape")
         attribute = h5a.open(source.id, raw_name)
         if h5a.exists(copy.id, raw_name):
             if not _attribute_refers(attribute):

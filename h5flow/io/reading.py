@@ -10,8 +10,9 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from h5flow.errors import DataError, FileFormatError
+from h5flow.errors import DataError
 from h5flow.io.chunks import row_bytes
+from h5flow.io.damage import DAMAGE, unreadable
 
 __all__ = [
     "RowSource",
@@ -60,11 +61,8 @@ def read_slice(dataset: RowSource, start: int, stop: int) -> Array:
     """
     try:
         return np.asarray(dataset[start:stop])
-    except OSError as error:
-        raise FileFormatError(
-            f"rows {start} to {stop} of {_label(dataset)} cannot be read: {error}",
-            advice="The file is damaged there, or was written with a filter that is not installed.",
-        ) from error
+    except DAMAGE as error:
+        raise unreadable(f"rows {start} to {stop} of {_label(dataset)}", error) from error
 
 
 def read_intervals(dataset: RowSource, starts: Int64Array, stops: Int64Array) -> Array:

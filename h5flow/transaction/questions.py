@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import h5py
 
+from h5flow.io.damage import damage_named
 from h5flow.io.metadata import Metadata
 from h5flow.storage.protocol import Storage
 from h5flow.transaction.acts import Tag
@@ -48,7 +49,9 @@ class Questions:
         """
 
         def look() -> Any:
-            return self._known[name](self._storage.file, about)
+            file = self._storage.file
+            with damage_named(file.filename, about):
+                return self._known[name](file, about)
 
         return self._channel.conclude(tag, look if self._channel.rank == 0 else None, fatal=False)
 
