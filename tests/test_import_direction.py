@@ -26,7 +26,7 @@ ALLOWED = {
     "storage": {"io", "references", "comm"},
     "transaction": {"storage", "io", "references", "comm"},
     "data": {"transaction", "storage", "io", "references", "comm", "backends"},
-    "journal": {"data.layout", "io"},
+    "journal": {"data.layout", "data.inventory", "io", "references"},
     "core": {
         "data",
         "transaction",
@@ -41,7 +41,7 @@ ALLOWED = {
     "modules": {"core", "storage", "io"},
     "observe": set(),
     "testing": {"data", "references", "storage", "comm", "backends"},
-    "cli": {"core", "observe", "config", "comm"},
+    "cli": {"core", "journal", "observe", "config", "comm"},
 }
 HEAVY = {
     "rich",

@@ -41,7 +41,13 @@ def _status_of(words: Sequence[str]) -> int:
         from h5flow.cli.doctor import run_doctor
 
         return run_doctor(sys.stdout)
+    return _parsed(words)
+
+
+def _parsed(words: Sequence[str]) -> int:
     try:
+        if words[0] == "check":
+            return _check(words[1:])
         command = parse(words)
     except UsageError as error:
         # every rank reads the same words, and one answer is enough
@@ -58,6 +64,22 @@ def _status_of(words: Sequence[str]) -> int:
         # mpiexec passes Ctrl-C on to ranks that may be ending already, since another was faster
         afterwards.ignored = status != 0 and is_one_of_many()
     return status
+
+
+def _check(words: Sequence[str]) -> int:
+    from h5flow.cli.check import run_check
+
+    if launched_rank():
+        # one answer is enough
+        return 0
+    try:
+        return run_check(words, sys.stdout)
+    except (UsageError, BrokenPipeError):
+        raise
+    except (Exception, KeyboardInterrupt) as error:
+        report = report_on(error, state="the files are as they were")
+        say(report.text)
+        return report.status
 
 
 def _launch(ranks: int | Literal["auto"], words: Sequence[str]) -> int:

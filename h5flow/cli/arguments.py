@@ -20,7 +20,7 @@ from h5flow.errors import UsageError, did_you_mean
 
 __all__ = ["Command", "parse", "without_ranks"]
 
-LATER_COMMANDS = ("check", "inspect", "new")
+LATER_COMMANDS = ("inspect", "new")
 LATER_OPTIONS = ("--resume", "--checkpoint-every")
 
 
@@ -164,6 +164,8 @@ def _stray(word: str) -> UsageError:
         return UsageError(f"h5flow {__version__} does not have the command '{word}' yet")
     if word == "doctor":
         return UsageError("'doctor' stands alone: h5flow doctor")
+    if word == "check":
+        return UsageError("'check' comes first: h5flow check CONFIG ...")
     if word == "run":
         return UsageError("'run' comes first: h5flow run [OPTIONS] CONFIG ...")
     if word.endswith((".yaml", ".yml")):

@@ -13,6 +13,8 @@ __all__ = ["SEE_HELP", "USAGE", "Parser", "make_parser", "option_names"]
 USAGE = """\
 h5flow run [OPTIONS] CONFIG [CONFIG ...]
        h5flow [OPTIONS] -o OUT.h5 -c CONFIG [CONFIG ...]
+       h5flow check CONFIG [CONFIG ...]
+       h5flow check [--repair] --file FILE [FILE ...]
        h5flow doctor"""
 
 EXIT_STATUSES = """\
@@ -113,7 +115,7 @@ def _add_files(parser: Parser, in_run: bool) -> None:
         "-z",
         "--compression",
         metavar="NAME[:LEVEL]",
-        help="the filter of new datasets: gzip, gzip:6, lzf ...",
+        help="the filter of new datasets: gzip, gzip:6, lzf ...; +fletcher32 adds checksums",
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from h5flow.config import load_workflows
+from h5flow.config.workflow import Workflow
 from h5flow.core.checks import check_classes, check_contents, check_request
 from h5flow.core.external_links import parts_not_followed, warn_of_parts
 from h5flow.core.output import OutputPlan, plan_output, refuse_repeated_run
@@ -18,7 +20,7 @@ from h5flow.io.open_file import open_file
 from h5flow.journal.provenance import RunRecord
 from h5flow.transaction.channel import Channel
 
-__all__ = ["Preparation", "prepare"]
+__all__ = ["Preparation", "check_workflows", "prepare"]
 
 ONE_AT_A_TIME = threading.Lock()
 
@@ -62,6 +64,17 @@ def prepare(request: RunRequest, channel: Channel) -> Preparation:
     planned = channel.together("reading the workflows", lambda: _classes(request))
     plan, records = channel.by_first("looking at the files", lambda: _plan(request, planned))
     return Preparation(request, channel, plan, planned, records)
+
+
+def check_workflows(configs: Sequence[str]) -> tuple[Workflow, ...]:
+    """Read workflows and find their classes, as for a run; nothing is created.
+
+    Raises
+    ------
+    UsageError
+        A workflow is wrong.
+    """
+    return tuple(each.workflow for each in _classes(RunRequest(configs=tuple(configs))))
 
 
 def _classes(request: RunRequest) -> tuple[PlannedWorkflow, ...]:

@@ -18,6 +18,8 @@ PLUGINS: dict[str, tuple[str, str | None]] = {
     "zstd": ("Zstd", "clevel"),
 }
 BUILT_IN = ("gzip", "lzf")
+# Goes with any of them; what h5py calls its argument, too.
+CHECKSUM = "fletcher32"
 
 
 def filter_arguments(compression: str | None) -> dict[str, Any]:
@@ -26,7 +28,8 @@ def filter_arguments(compression: str | None) -> dict[str, Any]:
     Parameters
     ----------
     compression : str or None
-        ``NAME`` or ``NAME:LEVEL``; None and ``"none"`` are no filter.
+        ``NAME`` or ``NAME:LEVEL``; None and ``"none"`` are no filter. ``fletcher32``, alone or as
+        in ``gzip:4+fletcher32``, gives every chunk a checksum: wrong bytes are an error.
 
     Raises
     ------
@@ -40,6 +43,9 @@ def filter_arguments(compression: str | None) -> dict[str, Any]:
             f"compression is NAME or NAME:LEVEL, not {compression!r}",
             advice="Write for example gzip:4.",
         )
+    filters, plus, checksum = compression.rpartition("+")
+    if checksum == CHECKSUM:
+        return {**(filter_arguments(filters) if plus else {}), CHECKSUM: True}
     name, colon, level_text = compression.partition(":")
     level = _level(compression, level_text) if colon else None
     if name == "gzip":
@@ -57,7 +63,7 @@ def filter_arguments(compression: str | None) -> dict[str, Any]:
         return {"compression": "lzf", "shuffle": True}
     if name in PLUGINS:
         return _plugin_arguments(compression, name, level)
-    known = [*BUILT_IN, *PLUGINS]
+    known = [*BUILT_IN, *PLUGINS, CHECKSUM]
     raise UsageError(
         f"there is no compression '{name}'{did_you_mean(name, known)}",
         advice=f"Known are {', '.join(known)}.",

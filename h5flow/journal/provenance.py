@@ -18,7 +18,14 @@ from h5flow.data.layout import RECORDS
 from h5flow.errors import FileFormatError
 from h5flow.io.open_file import open_file
 
-__all__ = ["RunRecord", "StageRecord", "digest_of_input", "read_records", "write_record"]
+__all__ = [
+    "RunRecord",
+    "StageRecord",
+    "digest_of_input",
+    "read_records",
+    "unreadable_records",
+    "write_record",
+]
 
 RUNS = "runs"
 SAMPLES, SAMPLE_BYTES = 16, 2**18
@@ -115,12 +122,21 @@ def read_records(file: h5py.File) -> list[RunRecord]:
     Records that cannot be read, of other programs perhaps, are left out; so are those that a link
     takes from another file.
     """
+    return [record for record in _entries(file) if record is not None]
+
+
+def unreadable_records(file: h5py.File) -> int:
+    """Return the number of runs whose record `read_records` leaves out."""
+    return _entries(file).count(None)
+
+
+def _entries(file: h5py.File) -> list[RunRecord | None]:
+    """Return all records, oldest first, None for what is none."""
     runs = _own_group(_own_group(file, RECORDS), RUNS)
     if runs is None:
         return []
     entries = [_own_group(runs, name) for name in sorted(runs, key=lambda name: (len(name), name))]
-    found = [_from_entry(entry) for entry in entries if entry is not None]
-    return [record for record in found if record is not None]
+    return [None if entry is None else _from_entry(entry) for entry in entries]
 
 
 def _own_group(parent: h5py.Group | None, name: str) -> h5py.Group | None:

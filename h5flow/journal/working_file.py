@@ -14,7 +14,7 @@ from types import TracebackType
 from h5flow.errors import H5FlowError, H5FlowWarning, UsageError
 from h5flow.journal.lock import Lock
 
-__all__ = ["WorkingFile", "same_file"]
+__all__ = ["LOCK_SUFFIX", "WORKING_SUFFIX", "WorkingFile", "put_in_place", "same_file"]
 
 WORKING_SUFFIX, LOCK_SUFFIX, REWRITTEN_SUFFIX = ".partial", ".lock", ".rewritten"
 
@@ -98,13 +98,7 @@ class WorkingFile:
             The output can no longer be written there; the working file stays, whole.
         """
         try:
-            if self.output.exists():
-                # Some network file systems have no permissions.
-                with contextlib.suppress(PermissionError):
-                    self.working_path.chmod(stat.S_IMODE(self.output.stat().st_mode))
-            _sync(self.working_path)
-            self.working_path.replace(self.output)
-            _sync(self.output.parent)
+            put_in_place(self.working_path, self.output)
         except OSError as error:
             raise H5FlowError(
                 f"the output {self.output} cannot be put in its place: {error.strerror}",
@@ -133,6 +127,20 @@ class WorkingFile:
         traceback: TracebackType | None,
     ) -> None:
         self.discard()
+
+
+def put_in_place(new: Path, path: Path) -> None:
+    """Give a file, closed and beside `path`, that name, in one step that outlasts a power failure.
+
+    The permissions of a file that is replaced are kept.
+    """
+    if path.exists():
+        # Some network file systems have no permissions.
+        with contextlib.suppress(PermissionError):
+            new.chmod(stat.S_IMODE(path.stat().st_mode))
+    _sync(new)
+    new.replace(path)
+    _sync(path.parent)
 
 
 def same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:

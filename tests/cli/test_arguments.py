@@ -178,7 +178,7 @@ def test_an_option_of_a_later_version_is_refused_as_such(form: str, option: str)
     assert f"does not have the option '{name}' yet" in refusal_of(f"{form} {option}")
 
 
-@pytest.mark.parametrize("command", ["check", "inspect", "new"])
+@pytest.mark.parametrize("command", ["inspect", "new"])
 def test_a_command_of_a_later_version_is_refused_as_such(command: str) -> None:
     assert f"does not have the command '{command}' yet" in refusal_of(f"{command} a.yaml")
 

@@ -150,7 +150,8 @@ import faulthandler, json, os, resource, select, signal, sys, time
 
 import h5py, hdf5plugin, numpy, rich, yaml
 import h5flow.core.runner, h5flow.data.access, h5flow.data.inventory, h5flow.io.diagnosis
-import h5flow.comm.serial, h5flow.observe.watch, h5flow.storage.single_process
+import h5flow.cli.check, h5flow.comm.serial, h5flow.journal.inspection, h5flow.observe.watch
+import h5flow.storage.single_process
 from h5flow.cli.app import main
 from h5flow.data import H5FlowDataManager
 from h5flow.errors import H5FlowError
@@ -235,6 +236,10 @@ class Server:
         """Read all of a file with a data manager."""
         return self._do("read", str(path))
 
+    def check(self, path: Path) -> Outcome:
+        """Do what ``h5flow check --file`` does."""
+        return self._do("run", "check", "--file", str(path))
+
     def _do(self, *words: str) -> Outcome:
         names = [self._folder / "stdout", self._folder / "stderr"]
         assert self._process.stdin is not None
@@ -261,7 +266,8 @@ def complaints(outcome: Outcome) -> Iterator[str]:
         yield f"signal {-outcome.status} ended the interpreter"
     elif outcome.status not in {0, 1, 2}:
         yield f"exit status {outcome.status}"
-    errors = outcome.stderr.count("h5flow: error:")
+    # what `check` finds stands on stdout
+    errors = outcome.stderr.count("h5flow: error:") + bool(outcome.stdout)
     if outcome.status == 0 and errors:
         yield "an error, and exit status 0"
     if outcome.status in {1, 2} and errors != 1:

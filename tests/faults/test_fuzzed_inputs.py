@@ -98,3 +98,23 @@ def test_a_damaged_input_is_one_error_in_time_or_a_run_that_ends_well(
 def unexpected(left: list[str], ran: Outcome) -> list[str]:
     """Say what a run should not have left: only one that ended well publishes its output."""
     return [] if left == (["out.h5"] if ran.status == 0 else []) else [f"left behind: {left}"]
+
+
+@pytest.mark.timeout(3600)
+def test_what_a_script_cannot_read_is_found_by_check(
+    server: Server, project: Path, request: pytest.FixtureRequest
+) -> None:
+    whole = {name: project.joinpath(f"{name}.h5").read_bytes() for name in FORMATS}
+    case, found = project / "case.h5", []
+    for seed in range(request.config.getoption("--fuzz")):
+        case.write_bytes(damaged(whole[FORMATS[seed % 2]], seed))
+        checked, read = server.check(case), server.read(case)
+        if is_in_hdf5(checked) or is_in_hdf5(read):
+            continue
+        wrong = [text for text in complaints(checked) if checked.status or "error" not in text]
+        if read.status and not checked.status:
+            wrong.append("reading fails, and check finds nothing")
+        if wrong:
+            text = f"{checked.stdout}{checked.stderr}{read.stderr}"
+            found.append(f"seed {seed}: {'; '.join(wrong)}\n{text}")
+    assert not found, f"{len(found)} of the inputs\n" + "\n".join(found)

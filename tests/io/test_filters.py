@@ -36,6 +36,22 @@ def test_filters_of_h5py_come_with_shuffled_bytes(
         assert (made.compression, made.compression_opts, made.shuffle) == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("fletcher32", (None, None, True)),
+        ("lzf+fletcher32", ("lzf", None, True)),
+        ("gzip:6+fletcher32", ("gzip", 6, True)),
+    ],
+)
+def test_checksums_go_alone_or_with_a_filter(
+    tmp_path: Path, name: str, expected: tuple[str | None, int | None, bool]
+) -> None:
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        made = file.create_dataset("x", data=np.arange(1000), **filter_arguments(name))
+        assert (made.compression, made.compression_opts, made.fletcher32) == expected
+
+
 @pytest.mark.parametrize("name", [*PLUGINS, "zstd:3", "blosc:9", "blosc2:1"])
 def test_filters_of_hdf5plugin_write_and_read(tmp_path: Path, name: str) -> None:
     pytest.importorskip("hdf5plugin")
@@ -59,6 +75,9 @@ def test_filters_of_hdf5plugin_write_and_read(tmp_path: Path, name: str) -> None
         ("gzip:fast", "is not a whole number.*gzip:4"),
         ("gzip:4:5", "is not a whole number"),
         ("lzf:1", "lzf has no levels"),
+        ("gzap+fletcher32", "there is no compression 'gzap'"),
+        ("fletcher32:1", "there is no compression 'fletcher32:1'|'fletcher32'"),
+        ("+fletcher32", "there is no compression ''"),
     ],
 )
 def test_what_cannot_be_used_is_refused(name: str, expected: str) -> None:
