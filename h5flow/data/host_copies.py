@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -67,9 +67,27 @@ def _arrays_of(value: Any) -> Iterator[Any]:
     """Yield the arrays that a value is made of, in a fixed order."""
     if isinstance(value, np.ndarray):
         return
+    from h5flow.references.jagged import Jagged
+
+    if isinstance(value, DeviceRows):
+        yield from _arrays_of_rows(value)
+    elif is_device_array(value):
+        yield value
+    else:
+        parts: Iterable[Any] = ()
+        if isinstance(value, Jagged):
+            parts = (value.offsets, value.values, value.index)
+        elif isinstance(value, Mapping):
+            parts = value.values()
+        elif isinstance(value, tuple) or _is_list_of_arrays(value):
+            parts = value
+        for part in parts:
+            yield from _arrays_of(part)
+
+
+def _arrays_of_rows(value: DeviceRows) -> Iterator[Any]:
     from h5flow.data.columns import Columns, HostField, MaskedColumns
     from h5flow.data.masked import MaskedArray
-    from h5flow.references.jagged import Jagged
 
     if isinstance(value, MaskedArray):
         yield value.data
@@ -80,17 +98,6 @@ def _arrays_of(value: Any) -> Iterator[Any]:
         for column in value.columns.values():
             if not isinstance(column, HostField):
                 yield from _arrays_of(column)
-    elif isinstance(value, Jagged):
-        for each in (value.offsets, value.values, value.index):
-            yield from _arrays_of(each)
-    elif isinstance(value, Mapping):
-        for part in value.values():
-            yield from _arrays_of(part)
-    elif isinstance(value, tuple) or _is_list_of_arrays(value):
-        for part in value:
-            yield from _arrays_of(part)
-    elif is_device_array(value):
-        yield value
 
 
 def _is_list_of_arrays(value: Any) -> bool:
