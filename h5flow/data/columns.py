@@ -15,7 +15,7 @@ import numpy as np
 
 from h5flow.arrays import DeviceNamespace, DeviceRows, dtype_of, namespace_of
 from h5flow.data.host_copies import download
-from h5flow.data.indexing import as_key, take
+from h5flow.data.indexing import as_key, take, without_ellipsis
 from h5flow.data.masked import MaskedArray, refuse_host
 from h5flow.data.promotion import to_write
 from h5flow.errors import DataError, did_you_mean
@@ -40,7 +40,10 @@ class HostField:
 
     def at(self, key: Any) -> HostField:
         """Return some of the values."""
-        return HostField(lambda: self.values()[download(key)])
+        parts = key if isinstance(key, tuple) else (key,)
+        if not any(part is Ellipsis for part in parts):
+            parts = (*parts, Ellipsis)  # an array also where a single row is selected
+        return HostField(lambda: self.values()[tuple(map(download, parts))])
 
 
 class Columns(DeviceRows):
@@ -169,12 +172,17 @@ class Columns(DeviceRows):
 
     def _at(self, key: Any) -> Any:
         xp = self._xp
-        key = _key(xp, key)
+        key = self._key(key)
         # the shape of what a key selects is the library's to say
         numbers = xp.reshape(xp.arange(self.size), self._shape)
         selected = _taken(numbers, key)
         columns = {name: _taken(column, key) for name, column in self._columns.items()}
         return Columns(self._dtype, columns, tuple(selected.shape), self._like)
+
+    def _key(self, key: Any) -> Any:
+        """Return a selection of rows that the library understands."""
+        key = as_key(self._xp, key.selected() if isinstance(key, MaskedArray) else key)
+        return without_ellipsis(key, self.ndim)
 
     def _field(self, name: str) -> Any:
         column = self._known(name)
@@ -258,18 +266,13 @@ class MaskedColumns(Columns):
         return MaskedColumns(dtype or self._dtype, columns, self._shape, self._like)
 
     def _at(self, key: Any) -> Any:
-        key = _key(self._xp, key)
+        key = self._key(key)
         columns = {name: _taken(column, key) for name, column in self._columns.items()}
         mask = _taken(self._like, key)
         return MaskedColumns(self._dtype, columns, tuple(mask.shape), mask)
 
     def _as_field(self, value: Any, present: Any) -> Any:
         return value
-
-
-def _key(xp: DeviceNamespace, key: Any) -> Any:
-    """Return a selection of rows that the library understands."""
-    return as_key(xp, key.selected() if isinstance(key, MaskedArray) else key)
 
 
 def _taken(column: Any, key: Any) -> Any:

@@ -127,7 +127,7 @@ class MaskedArray(DeviceRows):
         ``numpy.ma.masked`` masks, and leaves the values. Keys are those that the library takes:
         by the standard slices, integers and one mask.
         """
-        xp, key = self._xp, every_axis(self._key(key), self.ndim)
+        xp, key = self._xp, every_axis(self._key(key), self.shape)
         mask = xp.asarray(self._mask, copy=True)  # fields of a row may share it
         if value is np.ma.masked:
             mask[key] = True

@@ -118,8 +118,14 @@ def test_rows_are_selected_as_in_numpy(backend: Backend, key: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", [0, slice(1, 3), [1, 0], (slice(None), 1), (0, slice(None))], ids=str
-)
+    "key",
+    [
+        0, slice(1, 3), slice(3, 9), [1, 0], (slice(None), 1), (0, slice(None)), (Ellipsis, 0),
+        (Ellipsis, [1, 1]), (0, Ellipsis), (Ellipsis, slice(None, None, -1)),
+        (slice(None), np.array([False, True])), (None, Ellipsis, 1),
+    ],
+    ids=str,
+)  # fmt: skip
 def test_masked_rows_are_selected_as_in_numpy(backend: Backend, key: Any) -> None:
     rows = masked_rows(4)
     ours = present(backend, rows)[key]
@@ -199,6 +205,12 @@ def test_text_stays_on_the_host(backend: Backend) -> None:
     assert to_host(ours[[4, 0]])["name"].tolist() == [b"text", b"text"]
     padded = present(backend, masked_rows(2))
     assert to_host(padded)["name"][1].tolist() == [b"text", b"text"]
+
+
+def test_a_single_row_of_any_length_comes_back(backend: Backend) -> None:
+    rows = np.zeros(2, [("x", "f4"), ("v", object)])
+    rows["v"][:] = [np.arange(2.0), np.arange(3.0)]
+    assert to_host(present(backend, rows)[1])["v"][()].tolist() == [0, 1, 2]
 
 
 def test_text_alone_and_objects_stay_arrays_of_numpy(backend: Backend) -> None:

@@ -224,6 +224,12 @@ KEYS = [
     np.array([True, False]),
     (Ellipsis,),
     (0, 1),
+    slice(1, 9),
+    (slice(5, None), slice(-9, 2)),
+    (slice(None), np.array([True, False, True])),
+    (np.array([True, False]), slice(None, None, -1)),
+    (Ellipsis, np.array([True, False, True]), None),
+    (slice(None, None, -1), slice(None, None, -2)),
     np.int64(1),
 ]
 
@@ -233,6 +239,34 @@ def test_selections(backend: Backend, key: Any) -> None:
     array = np.ma.MaskedArray(np.arange(6.0).reshape(2, 3), mask=[[0, 1, 0], [0, 0, 1]])
     array.data[array.mask] = 0
     check(present(backend, array)[key], array[key])
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        (Ellipsis, [0, 1], 1), (1, slice(None), [0, 1]), ([1, 0], slice(None), 2), (1, [0, 1]),
+        (0, Ellipsis, np.array([[0, 1], [1, 1]])), (None, 1, [1, 0]), (slice(None), [0, 0], None),
+        (Ellipsis, np.array([True, False]), 0, slice(None)),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_selections_beside_numbers(backend: Backend, key: Any) -> None:
+    array = np.ma.MaskedArray(np.arange(36.0).reshape(2, 2, 3, 3), mask=False)
+    array[0, 1, 2, 1] = np.ma.masked
+    array.data[array.mask] = 0
+    check(present(backend, array)[key], array[key])
+
+
+def test_a_mask_of_another_length_selects_nothing(backend: Backend) -> None:
+    ours = present(backend, np.ma.MaskedArray(np.zeros((2, 3)), mask=False))
+    with pytest.raises(IndexError, match="2 values for an axis of 3"):
+        ours[:, [True, False]]
+
+
+def test_rows_that_are_none_can_be_written_to(backend: Backend) -> None:
+    ours = present(backend, np.ma.MaskedArray(np.zeros((0, 3)), mask=np.zeros((0, 3), bool)))
+    ours[1:5] = 3
+    assert ours.shape == (0, 3)
 
 
 def test_a_comparison_selects_as_in_numpy_also_what_is_masked(backend: Backend) -> None:
