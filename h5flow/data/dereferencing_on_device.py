@@ -81,7 +81,7 @@ class DeviceReferences:
         DataError
             They are not references, or not regions.
         """
-        shape, dtype = ref.shape, dtype_of(ref)
+        shape, dtype = tuple(ref.shape), dtype_of(ref)
         if len(shape) != 2 or shape[1] != 2 or (dtype.kind not in "iu" and shape[0]):
             raise DataError(f"references are integers of shape (N, 2), not {dtype} {shape}")
         xp, table = backend.namespace, _on(backend, ref)
@@ -93,7 +93,7 @@ class DeviceReferences:
         if not is_region_dtype(dtype_of(region)) or len(region.shape) != 1:
             raise DataError(
                 f"a region has the integer fields start and stop and one dimension, not "
-                f"{region.dtype} {region.shape}"
+                f"{dtype_of(region)} {tuple(region.shape)}"
             )
         regions = _on(backend, region)
         starts, stops = (xp.astype(regions[name], xp.int64) for name in ("start", "stop"))
@@ -204,7 +204,7 @@ def padded_on(
     backend: Backend, levels: Sequence[Followed], data: Any, *, indices_only: bool
 ) -> Any:
     """Return the rows at the end of followed links, padded, on a device."""
-    xp = backend.namespace
+    xp, data = backend.namespace, _source(data)
     shape, cells = cells_on_device(xp, levels)
     index = levels[-1].index
     there = _existing(xp, index, data, "masked")
@@ -219,7 +219,7 @@ def jagged_on(
     backend: Backend, levels: Sequence[Followed], data: Any, *, indices_only: bool
 ) -> Jagged:
     """Return the rows at the end of followed links, without padding, on a device."""
-    xp = backend.namespace
+    xp, data = backend.namespace, _source(data)
     step = compose_on_device(xp, levels)
     offsets, index = step.offsets, step.index
     there = _existing(xp, index, data, "left out")
@@ -237,6 +237,11 @@ def _device_references(backend: Backend, ref: Any, region: Any, direction: Any) 
     elif array_in(region) is None:
         region = source_of(region, "region")
     return DeviceReferences.of(ref, region, columns_of(direction), backend)
+
+
+def _source(data: Any) -> Any:
+    """Return rows that can be read, or are on a device already."""
+    return source_of(data, "data") if array_in(data) is None else data
 
 
 def _values(backend: Backend, index: Any, data: Any, indices_only: bool) -> Any:

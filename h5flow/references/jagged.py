@@ -105,4 +105,4 @@ class Jagged:
         """Yield the rows of each parent, shape (count, ...), views."""
         bounds = [int(offset) for offset in self.offsets]
         for start, stop in pairwise(bounds):
-            yield self.values[start:stop]
+            yield self.values[start:stop, ...]

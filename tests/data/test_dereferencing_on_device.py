@@ -180,6 +180,9 @@ def test_a_list_of_arrays(backend: Backend) -> None:
                         as_masked=False)  # fmt: skip
     assert all(backend.owns(rows) for rows in found)
     same(found, dereference(None, REF, np.arange(3.0), as_masked=False))
+    pairs = np.arange(6.0).reshape(3, 2)
+    found = dereference(None, present(backend, REF), present(backend, pairs), as_masked=False)
+    same(found, dereference(None, REF, pairs, as_masked=False))
 
 
 def test_a_masked_selection_is_not_followed_where_it_is_masked(backend: Backend) -> None:
@@ -254,6 +257,14 @@ def test_bad_arguments_are_the_errors_of_the_host(
     call = {name: present(backend, value) for name, value in {**call, **change}.items()}
     with pytest.raises(DataError, match=error):
         dereference(**call)
+
+
+def test_a_group_is_no_data_on_devices_either(backend: Backend, tmp_path: Path) -> None:
+    with (
+        h5py.File(tmp_path / "file.h5", "w") as file,
+        pytest.raises(DataError, match="`data` is the group /hits, not a dataset"),
+    ):
+        dereference([0, 1], present(backend, REF), file.create_group("hits"))
 
 
 def test_ambiguous_calls_raise_on_devices_too(backend: Backend) -> None:
