@@ -132,11 +132,13 @@ class CuPyBackend(PackedBackend):
             fetched: Array = joined.get()
         return fetched
 
-    def _reinterpret(self, raw: Any, dtype: np.dtype[Any], stored: np.dtype[Any]) -> Any:
+    def _reinterpret(
+        self, raw: Any, dtype: np.dtype[Any], stored: np.dtype[Any], *, shared: bool
+    ) -> Any:
         with self._device:
             # kernels stop at addresses that are not aligned; a single row counts as contiguous
             at_odds = not raw.flags.c_contiguous or raw.data.ptr % dtype.itemsize
-            whole = raw.copy() if at_odds else raw
+            whole = raw.copy() if shared or at_odds else raw
             values = whole.reshape(-1).view(dtype)
             return values if stored == dtype else values.astype(stored)
 

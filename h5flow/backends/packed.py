@@ -44,7 +44,9 @@ class PackedBackend(ArrayAPIBackend):
                 placed.append((part, begin))
                 size = begin + part.nbytes
         device_bytes = self._move(placed, size) if placed else None
-        moved = (self._split(device_bytes, *each) for each in placed)
+        # arrays that share their bytes would hold those of all others
+        shared = len(placed) > 1
+        moved = (self._split(device_bytes, *each, shared) for each in placed)
         return [
             next(moved) if _can_travel_as_bytes(part.dtype) else self._upload(part)
             for part in parts
@@ -87,28 +89,33 @@ class PackedBackend(ArrayAPIBackend):
         self.traffic.up(size, perf_counter() - settled + prepared - begin)
         return moved
 
-    def _split(self, device_bytes: Any, rows: Array, begin: int) -> Uploaded:
+    def _split(self, device_bytes: Any, rows: Array, begin: int, shared: bool) -> Uploaded:
         size = rows.dtype.itemsize
         raw = device_bytes[begin : begin + rows.nbytes].reshape((rows.size, size))
-        return self._field(raw, rows, rows.dtype, 0, rows.shape)
+        return self._field(raw, rows, rows.dtype, 0, rows.shape, shared)
 
     def _field(
-        self, raw: Any, host: Array, dtype: np.dtype[Any], offset: int, shape: tuple[int, ...]
+        self,
+        raw: Any,
+        host: Array,
+        dtype: np.dtype[Any],
+        offset: int,
+        shape: tuple[int, ...],
+        shared: bool,
     ) -> Uploaded:
         """Return what stands at `offset` in the bytes of rows, shape (rows, bytes of a row)."""
         if dtype.names is not None:
             fields: Mapping[str, Any] = dtype.fields or {}
-            return {
-                name: self._field(
-                    raw, host[name], fields[name][0], offset + fields[name][1], host[name].shape
-                )
-                for name in dtype.names
-            }
+            found = {}
+            for name in dtype.names:
+                own, begin, part = fields[name][0], offset + fields[name][1], host[name]
+                found[name] = self._field(raw, part, own, begin, part.shape, shared)
+            return found
         stored = self.stored_dtype(host)
         if stored is None:
             return host
         column = raw[:, offset : offset + dtype.itemsize]
-        return self._reinterpret(column, host.dtype, stored).reshape(shape)
+        return self._reinterpret(column, host.dtype, stored, shared=shared).reshape(shape)
 
     @abstractmethod
     def _staging(self, size: int) -> Array:
@@ -123,8 +130,13 @@ class PackedBackend(ArrayAPIBackend):
         """Return the bytes of arrays, one after the other, on the host."""
 
     @abstractmethod
-    def _reinterpret(self, raw: Any, dtype: np.dtype[Any], stored: np.dtype[Any]) -> Any:
-        """Return bytes, shape (n, m), as contiguous values of `dtype`, widened to `stored`."""
+    def _reinterpret(
+        self, raw: Any, dtype: np.dtype[Any], stored: np.dtype[Any], *, shared: bool
+    ) -> Any:
+        """Return bytes, shape (n, m), as contiguous values of `dtype`, widened to `stored`.
+
+        Bytes that are shared are copied.
+        """
 
 
 def _native(part: Array) -> Array:

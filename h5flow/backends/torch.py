@@ -140,12 +140,15 @@ class TorchBackend(PackedBackend):
         whole = values if there else values.clone(memory_format=self._torch.contiguous_format)
         return whole.view(self._torch.uint8)
 
-    def _reinterpret(self, raw: Any, dtype: np.dtype[Any], stored: np.dtype[Any]) -> Any:
+    def _reinterpret(
+        self, raw: Any, dtype: np.dtype[Any], stored: np.dtype[Any], *, shared: bool
+    ) -> Any:
         # of uint64 only values that int64 has as well come here
         name = "int64" if dtype.name == "uint64" else dtype.name
         # views that lie at odd places are copied, also a single row, which counts as contiguous
         at_odds = not raw.is_contiguous() or raw.storage_offset() % dtype.itemsize
-        whole = raw.clone(memory_format=self._torch.contiguous_format) if at_odds else raw
+        copied = shared or at_odds
+        whole = raw.clone(memory_format=self._torch.contiguous_format) if copied else raw
         values = whole.reshape(-1).view(getattr(self._torch, name))
         return values if stored.name == name else values.to(getattr(self._torch, stored.name))
 

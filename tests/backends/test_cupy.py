@@ -150,6 +150,15 @@ def test_one_chunk_after_the_other_through_the_same_memory(gpus: Machine) -> Non
     assert backend.download([first, second])[0].tolist() == [0, 1, 2]
 
 
+def test_nothing_holds_the_bytes_of_rows_that_have_come_apart(gpus: Machine) -> None:
+    rows = np.zeros(1000, [("q", "f4"), ("t", "f8"), ("more", "u1", (50,))])
+    backend, before = choose_backend("cupy"), gpus.used[0]
+    kept = backend.upload([np.arange(100), rows, np.arange(1000)])
+    assert gpus.used[0] - before == 100 * 8 + rows.nbytes + 1000 * 8
+    del kept[1]
+    assert gpus.used[0] - before == 100 * 8 + 1000 * 8
+
+
 def test_work_is_awaited_when_a_stage_ends(gpus: Machine) -> None:
     backend = choose_backend("cupy")
     with backend.current():
