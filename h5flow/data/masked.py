@@ -12,18 +12,12 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from h5flow.arrays import DeviceNamespace, DeviceRows, dtype_of, is_device_array, namespace_of
+from h5flow.arrays import DeviceRows, dtype_of, is_device_array, namespace_of
 from h5flow.data.indexing import as_key, every_axis, take
+from h5flow.data.masked_arithmetic import Operand, combined, computed
 from h5flow.data.promotion import Operator, in_dtype, library_dtype, promoted, to_write
 
 __all__ = ["MaskedArray", "refuse_host"]
-
-DIVISIONS = frozenset({"truediv", "floordiv", "mod"})
-# what numpy.ma masks where it comes to no finite number
-QUOTIENTS = frozenset({"truediv", "floordiv"})
-# what leaves the first operand under the mask
-KEEPING = QUOTIENTS | {"add", "sub", "mul", "pow"}
-EQUALITIES = frozenset({"eq", "ne"})
 
 
 def refuse_host(what: object) -> NoReturn:
@@ -241,7 +235,7 @@ class MaskedArray(DeviceRows):
         xp = self._xp
         operands = total._data, xp.clip(count, 1, None)
         first, second, dtype = promoted(xp, operator.truediv, *operands)
-        return MaskedArray(_computed(xp, operator.truediv, first, second, dtype), total._mask)
+        return MaskedArray(computed(xp, operator.truediv, first, second, dtype), total._mask)
 
     def min(self, axis: Any = None, keepdims: bool = False) -> MaskedArray:
         """Return the least of what is not masked; masked where nothing is left."""
@@ -302,33 +296,12 @@ class MaskedArray(DeviceRows):
             or is_device_array(other)
         ):
             return NotImplemented
-        xp, mask, value = self._xp, self._mask, other
-        if isinstance(other, np.ndarray):
-            value = other[()]
+        theirs: Operand = (other[()] if isinstance(other, np.ndarray) else other), None
         if isinstance(other, MaskedArray):
-            mask, value = xp.logical_or(mask, other._mask), other._data
-        operands = (value, self._data) if swapped else (self._data, value)
-        first, second, dtype = promoted(xp, function, *operands)
-        name = function.__name__.strip("_")
-        if name in DIVISIONS:
-            outside = _outside_of_division(xp, first, second, dtype)
-            mask = xp.logical_or(mask, outside)
-            second = xp.where(outside, xp.ones((), dtype=second.dtype), second)
-        result = _computed(xp, function, first, second, dtype)
-        if dtype.kind in "fc" and (name == "pow" or (name in QUOTIENTS and not in_place)):
-            mask = xp.logical_or(mask, xp.logical_not(xp.isfinite(result)))
-            if name in QUOTIENTS:  # numpy.ma makes 0.0 of 0.0 / -3, where IEEE 754 has -0.0
-                zero = xp.zeros((), dtype=first.dtype)
-                result = result + _computed(xp, operator.mul, first, zero, dtype)
-        if tuple(mask.shape) != tuple(result.shape):
-            mask = xp.logical_or(mask, xp.zeros(tuple(result.shape), dtype=xp.bool))
-        # what lies under the mask is numpy.ma's, too: it counts where a comparison selects
-        if name in KEEPING:
-            result = xp.where(mask, first, result)
-        elif name in EQUALITIES:
-            theirs = other._mask if isinstance(other, MaskedArray) else xp.zeros((), dtype=xp.bool)
-            result = xp.where(mask, function(self._mask, theirs), result)
-        return MaskedArray(in_dtype(xp, result, _available(xp, dtype)), mask)
+            theirs = other._data, other._mask
+        ours: Operand = self._data, self._mask
+        first, second = (theirs, ours) if swapped else (ours, theirs)
+        return MaskedArray(*combined(self._xp, function, first, second, in_place=in_place))
 
     def _in_place(self, function: Operator, other: Any) -> Any:
         result = self._binary(function, other, in_place=True)
@@ -384,30 +357,6 @@ def _add_operators() -> None:
 
 
 _add_operators()
-
-
-def _computed(
-    xp: DeviceNamespace, function: Operator, first: Any, second: Any, dtype: np.dtype[Any]
-) -> Any:
-    name = function.__name__.strip("_")
-    if dtype.kind == "b" and name in {"add", "mul"}:  # NumPy's, of booleans
-        return (xp.logical_or if name == "add" else xp.logical_and)(first, second)
-    with np.errstate(all="ignore"):  # array-api-strict computes with NumPy
-        return function(first, second)
-
-
-def _outside_of_division(xp: DeviceNamespace, first: Any, second: Any, dtype: np.dtype[Any]) -> Any:
-    """Return where a quotient is masked: ``numpy.ma`` does so where it would not be finite."""
-    if dtype.kind not in "fc":
-        return second == 0
-    tiny, wide = float(np.finfo(np.float64).tiny), np.dtype(np.float64)
-    first, second = (in_dtype(xp, xp.abs(each), wide) for each in (first, second))
-    with np.errstate(all="ignore"):  # array-api-strict computes with NumPy
-        return first * tiny >= second
-
-
-def _available(xp: DeviceNamespace, dtype: np.dtype[Any]) -> np.dtype[Any]:
-    return np.dtype("float32") if dtype.kind == "f" and not hasattr(xp, dtype.name) else dtype
 
 
 def _default_fill(dtype: np.dtype[Any]) -> Any:

@@ -15,7 +15,7 @@ import numpy as np
 
 from h5flow.arrays import DeviceNamespace, dtype_of, is_device_array
 
-__all__ = ["Operator", "in_dtype", "library_dtype", "promoted", "to_write"]
+__all__ = ["Operator", "in_dtype", "library_dtype", "name_of", "promoted", "to_write"]
 
 Operator = Callable[[Any, Any], Any]
 ORDERINGS = frozenset({"lt", "le", "gt", "ge"})
@@ -68,7 +68,7 @@ def promoted(
     common, result = _dtypes(operator, *kinds)
     for number in (first, second):
         if type(number) is int and common.kind in "iu" and not _fits(number, common):
-            if _name(operator) not in COMPARISONS:
+            if name_of(operator) not in COMPARISONS:
                 raise OverflowError(f"the integer {number} is out of bounds for {common}")
             # to all that the dtype has it compares as if it were infinite
             common, infinite = np.dtype(np.float64), math.copysign(math.inf, number)
@@ -77,13 +77,14 @@ def promoted(
     return _as_operand(xp, first, common), _as_operand(xp, second, common), result
 
 
-def _name(operator: Operator) -> str:
-    return operator.__name__.strip("_")
-
-
 def _fits(number: int, dtype: np.dtype[Any]) -> bool:
     limits = np.iinfo(dtype)
     return int(limits.min) <= number <= int(limits.max)
+
+
+def name_of(operator: Operator) -> str:
+    """Return the name of an operator, as its method has it: ``add`` and ``and``."""
+    return operator.__name__.strip("_")
 
 
 def _kind_of(value: Any) -> Any:
@@ -103,12 +104,12 @@ def _dtypes(operator: Operator, first: Any, second: Any) -> tuple[np.dtype[Any],
         np.ma.zeros(0, kind) if isinstance(kind, np.dtype) else kind(1) for kind in (first, second)
     ]
     result: np.dtype[Any] = operator(*samples).dtype
-    if _name(operator) not in COMPARISONS:
+    if name_of(operator) not in COMPARISONS:
         return result, result
     arrays = [sample for sample in samples if isinstance(sample, np.ndarray)]
     scalars = [sample for sample in samples if not isinstance(sample, np.ndarray)]
     common = np.result_type(*arrays, *scalars)
-    if common.kind == "b" and _name(operator) in ORDERINGS:  # the standard orders numbers alone
+    if common.kind == "b" and name_of(operator) in ORDERINGS:  # the standard orders numbers alone
         common = np.dtype(np.uint8)
     return common, result
 
