@@ -15,7 +15,7 @@ import numpy as np
 from h5flow.arrays import DeviceRows, dtype_of, is_device_array, namespace_of
 from h5flow.data.indexing import as_key, every_axis, take
 from h5flow.data.masked_arithmetic import Operand, combined, computed
-from h5flow.data.promotion import Operator, in_dtype, library_dtype, promoted, to_write
+from h5flow.data.promotion import Operator, a_number, in_dtype, library_dtype, promoted, to_write
 
 __all__ = ["MaskedArray", "refuse_host"]
 
@@ -159,11 +159,10 @@ class MaskedArray(DeviceRows):
         """Return the library's array with `fill_value`, by default NumPy's, where it is masked."""
         if fill_value is None:
             fill_value = _default_fill(dtype_of(self._data))
-        if isinstance(fill_value, MaskedArray):
-            fill_value = fill_value._data
-        xp = self._xp
-        fill = xp.asarray(fill_value, dtype=self.dtype)
-        return xp.where(self._mask, fill, self._data)
+        xp, fill = self._xp, fill_value._data if isinstance(fill_value, MaskedArray) else fill_value
+        if isinstance(fill, bool | int | float | complex | np.generic):
+            fill = a_number(xp, fill, self.dtype)
+        return xp.where(self._mask, xp.asarray(fill, dtype=self.dtype), self._data)
 
     def compressed(self) -> Any:
         """Return the values that are not masked, shape (N,)."""
@@ -277,9 +276,7 @@ class MaskedArray(DeviceRows):
         """Return values of a reduction, masked where nothing is left, and what NumPy has there."""
         xp = self._xp
         mask = xp.all(self._mask, axis=axis, keepdims=keepdims)
-        return MaskedArray(
-            xp.where(mask, xp.full((), under_mask, dtype=values.dtype), values), mask
-        )
+        return MaskedArray(xp.where(mask, a_number(xp, under_mask, values.dtype), values), mask)
 
     # -- arithmetic ----------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from h5flow.arrays import DeviceNamespace, dtype_of, is_device_array
 
-__all__ = ["Operator", "in_dtype", "library_dtype", "name_of", "promoted", "to_write"]
+__all__ = ["Operator", "a_number", "in_dtype", "library_dtype", "name_of", "promoted", "to_write"]
 
 Operator = Callable[[Any, Any], Any]
 ORDERINGS = frozenset({"lt", "le", "gt", "ge"})
@@ -36,6 +36,11 @@ def in_dtype(xp: DeviceNamespace, value: Any, dtype: np.dtype[Any]) -> Any:
     """Return an array in another dtype; the same array where it has it."""
     wanted = library_dtype(xp, dtype)
     return value if value.dtype == wanted else xp.astype(value, wanted)
+
+
+def a_number(xp: DeviceNamespace, number: Any, dtype: Any) -> Any:
+    """Return a number as an array without axes, made on the device: a copy would wait for it."""
+    return xp.full((), number.item() if isinstance(number, np.generic) else number, dtype=dtype)
 
 
 def to_write(xp: DeviceNamespace, values: Any, dtype: np.dtype[Any]) -> Any:
@@ -117,6 +122,4 @@ def _dtypes(operator: Operator, first: Any, second: Any) -> tuple[np.dtype[Any],
 def _as_operand(xp: DeviceNamespace, value: Any, dtype: np.dtype[Any]) -> Any:
     if hasattr(value, "dtype") and not isinstance(value, np.generic):
         return in_dtype(xp, value, dtype)
-    if isinstance(value, np.generic):
-        value = value.item()
-    return xp.asarray(value, dtype=library_dtype(xp, dtype))
+    return a_number(xp, value, library_dtype(xp, dtype))

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from libraries import DEVICES, make_backend
 
+from h5flow.arrays import DeviceNamespace
 from h5flow.backends import Backend
 from h5flow.data import to_host
 from h5flow.data.masked import MaskedArray
@@ -331,6 +332,23 @@ def test_numpy_does_not_take_it_silently(backend: Backend) -> None:
     for convert in (np.asarray, np.array, lambda x: np.zeros(1) + x, lambda x: x + np.zeros(1)):
         with pytest.raises(TypeError):
             convert(ours)
+
+
+def test_numbers_are_made_on_the_device_and_not_copied_to_it(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    real = DeviceNamespace._create
+
+    def create(self: Any, function: Any, args: Any, options: Any) -> Any:
+        made.extend([function.__name__] if not backend.owns(args[0]) else [])
+        return real(self, function, args, options)
+
+    ours = present(backend, np.ma.MaskedArray([[1.0, 2.0], [0.0, 4.0]], [[0, 0], [1, 0]]))
+    monkeypatch.setattr(DeviceNamespace, "_create", create)
+    for each in (ours * 2, 0.5 + ours, ours / np.float32(3), ours > 1, ours.min(axis=1)):
+        each.filled(0)
+    assert "asarray" not in made
 
 
 def test_data_and_mask_are_the_librarys_own(backend: Backend) -> None:
