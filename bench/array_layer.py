@@ -161,7 +161,7 @@ def without_layer() -> Iterator[None]:
         (access, "present", lambda _backend, value: value),
         (access, "present_padded", plain_cells),
         (linked_tables, "to_host", lambda value: value),
-        (linked_tables, "download", lambda value: value),
+        (linked_tables, "selection_on_host", lambda value: value),
     )
     with ExitStack() as patches:
         for module, name, plain in replaced:
