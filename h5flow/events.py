@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 __all__ = [
+    "CheckpointSaved",
     "ChunkDone",
     "ConfigFinished",
     "ConfigStarted",
@@ -132,6 +133,14 @@ class ConfigFinished:
 
 
 @dataclass(frozen=True)
+class CheckpointSaved:
+    """A run that is stopped from now on can go on from here: `chunks` of the loop are done."""
+
+    working_path: str
+    chunks: int
+
+
+@dataclass(frozen=True)
 class Published:
     """The output stands under its own name."""
 
@@ -141,7 +150,14 @@ class Published:
 
 
 Event: TypeAlias = (
-    CopyProgress | ConfigStarted | ChunkDone | HookTimed | LoopFinished | ConfigFinished | Published
+    CopyProgress
+    | ConfigStarted
+    | ChunkDone
+    | HookTimed
+    | LoopFinished
+    | ConfigFinished
+    | CheckpointSaved
+    | Published
 )
 Observer: TypeAlias = Callable[[Event], None]
 

@@ -36,6 +36,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help="damaged inputs that tests/faults/test_fuzzed_inputs.py runs (default: 40)",
     )
+    parser.addoption(
+        "--kills",
+        type=int,
+        default=30,
+        metavar="N",
+        help="how often runs are killed at random moments and resumed (default 30)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -101,7 +101,9 @@ def _run(command: Command) -> int:
             from h5flow.core.ranks import expect_end
             from h5flow.core.runner import execute
 
-            execute(command.request, watch)
+            summary = execute(command.request, watch)
+            if summary.nothing_to_do and launched_rank() == 0:
+                say(f"h5flow: {summary.output} is finished: nothing to do")
             watch.summarize()
     except OtherRankError as error:
         expect_end(error.exit_status)
@@ -118,4 +120,8 @@ def _state(command: Command, watch: Watch) -> str:
     """Say what became of the output of a run that did not end well."""
     if watch.published is not None:
         return f"{watch.published.path} had been published already"
-    return f"nothing was published, {command.request.output or 'the output'} is as it was"
+    output = command.request.output or "the output"
+    state = f"nothing was published, {output} is as it was"
+    if watch.checkpoint is None:
+        return state
+    return f"{state}; --resume goes on from {watch.checkpoint.working_path}"

@@ -21,7 +21,6 @@ from h5flow.errors import UsageError, did_you_mean
 __all__ = ["Command", "parse", "without_ranks"]
 
 LATER_COMMANDS = ("inspect", "new")
-LATER_OPTIONS = ("--resume", "--checkpoint-every")
 
 
 @dataclass(frozen=True)
@@ -87,6 +86,9 @@ def parse(words: Sequence[str], environ: Mapping[str, str] = os.environ) -> Comm
         input_data=found.input_data,
         stall_timeout=found.stall_timeout,
         allow_external_links=found.allow_external_links,
+        resume=found.resume,
+        force=found.force,
+        checkpoint_every=found.checkpoint_every,
     )
     ranks = _number_of_ranks(found, request.comm)
     return Command(
@@ -130,8 +132,6 @@ def _comm(found: argparse.Namespace, environ: Mapping[str, str]) -> str:
 def _refuse_unknown(unknown: Sequence[str], parser: Parser) -> None:
     for word in unknown:
         name = word.partition("=")[0]
-        if name in LATER_OPTIONS:
-            raise UsageError(f"h5flow {__version__} does not have the option '{name}' yet")
         known = option_names(parser)
         raise UsageError(f"there is no option '{name}'{did_you_mean(name, known)}", advice=SEE_HELP)
 

@@ -136,6 +136,25 @@ def _add_existing(parser: Parser) -> None:
         const="overwrite",
         help="replace it when the run has succeeded",
     )
+    interrupted = parser.add_argument_group("a run that did not end")
+    interrupted.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on from its last checkpoint; begin where there is none; do nothing where the "
+        "output is there",
+    )
+    interrupted.add_argument(
+        "--force",
+        action="store_true",
+        help="with --resume: also where the workflow, the input or the range has changed",
+    )
+    interrupted.add_argument(
+        "--checkpoint-every",
+        metavar="SECONDS",
+        type=_seconds,
+        default=10.0,
+        help="how much of a loop is done again at most (default 10)",
+    )
 
 
 def _add_how(parser: Parser) -> None:

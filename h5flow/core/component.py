@@ -83,6 +83,10 @@ class Component:
     """
 
     class_version: ClassVar[str] = "0.0.0"
+    #: Whether a run that was stopped can go on with an object that was made anew. One that keeps
+    #: something from chunk to chunk has two more hooks: ``state()`` returns it, as plain values or
+    #: arrays, and ``restore(state)`` takes it in.
+    resumable: ClassVar[bool] = True
     #: Names of all params with their defaults; a class that has it refuses other params. A
     #: subclass with a constructor of its own, and without it, takes any again.
     parameters: ClassVar[Mapping[str, Any] | None] = None

@@ -18,7 +18,7 @@ from h5flow.transaction.channel import describe_error
 __all__ = ["Hooks", "Where"]
 
 # Hooks whose result is asked for; what others return may be large, and does not travel.
-ANSWERING = frozenset({"next", "__len__"})
+ANSWERING = frozenset({"next", "__len__", "state"})
 
 SMALLER_CHUNKS = (
     "Take smaller chunks: --chunk-size ROWS; a generator of your own decides for itself."
@@ -98,7 +98,7 @@ class Hooks:
         Returns
         -------
         list
-            What ``next`` or ``__len__`` returned, on every rank; None for the other hooks.
+            What ``next``, ``__len__`` or ``state`` returned, on every rank; None for other hooks.
 
         Raises
         ------
@@ -119,6 +119,11 @@ class Hooks:
                 return result
 
         return self._transact(called, work)
+
+    def skip(self, part: Component, hook: str, where: Where) -> None:
+        """Take part in the end of a hook that other ranks call. Collective."""
+        called = Hook(part.name, part.classname, hook, where, is_ours=True)
+        self._transact(called, lambda: None)
 
     def construct(
         self,

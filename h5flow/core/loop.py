@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -60,27 +60,40 @@ def run_loop(
     hooks: Hooks,
     loader: CacheLoader,
     observe: Observer,
+    done: LoopResult = LoopResult(0, 0),
+    after_iteration: Callable[[LoopResult], None] = lambda result: None,
 ) -> LoopResult:
     """Run every stage on every chunk. Collective.
 
     The loop ends when the generator gives `H5FlowGenerator.EMPTY` on every rank; a rank that
     has no rows while others do runs its stages on zero rows.
+
+    Parameters
+    ----------
+    done : LoopResult
+        What was done before this run.
+    after_iteration : callable
+        Told how far the loop is, whenever all ranks have done a chunk.
     """
     backends = tuple(dict.fromkeys(planned.backend for planned in stages))
     with using(*dict.fromkeys((*backends, generator._backend))):
-        return _run_chunks(generator, stages, hooks, loader, observe, backends)
+        for result in _chunks(generator, stages, hooks, loader, observe, backends, done):
+            done = result
+            after_iteration(result)
+    return done
 
 
-def _run_chunks(
+def _chunks(
     generator: H5FlowGenerator,
     stages: Sequence[PlannedStage],
     hooks: Hooks,
     loader: CacheLoader,
     observe: Observer,
     backends: tuple[Backend, ...],
-) -> LoopResult:
+    done: LoopResult,
+) -> Iterator[LoopResult]:
+    """Run chunk after chunk; yield how far the loop is after each."""
     source = generator.dset_name
-    chunks = total_rows = 0
     begin = perf_counter()
     for iteration in count():
         loader.begin_iteration(iteration)
@@ -90,16 +103,16 @@ def _run_chunks(
         if all(rows == H5FlowGenerator.EMPTY for rows in checked):
             names = tuple(backend.name for backend in backends)
             observe(LoopFinished(perf_counter() - begin, names, len(of_ranks)))
-            return LoopResult(chunks, total_rows)
+            return
         rows = checked[hooks.rank]
         with _range_of_chunk(backends, iteration):
             _run_stages(stages, hooks, loader, Where(source, iteration, rows), backends)
         for each in checked:
             if each != H5FlowGenerator.EMPTY:
-                chunks += 1
-                total_rows += each.stop - each.start
-                observe(ChunkDone(iteration, each.stop - each.start, each.start, each.stop))
-    raise AssertionError("count() has no end")
+                size = each.stop - each.start
+                done = LoopResult(done.chunks + 1, done.rows + size)
+                observe(ChunkDone(iteration, size, each.start, each.stop))
+        yield done
 
 
 def _run_stages(

@@ -27,13 +27,15 @@ from h5flow.io.damage import damage_named
 from h5flow.io.external import ExternalPart, put_back
 from h5flow.io.links import link_input
 from h5flow.io.open_file import open_file
+from h5flow.journal.checkpoint import CHECKPOINTS, Checkpoint
 from h5flow.journal.provenance import RunRecord, read_records, write_record
+from h5flow.journal.revival import revive
 from h5flow.journal.working_file import WorkingFile, same_file
-from h5flow.storage import Storage, storages
+from h5flow.storage import Storage, storage_of_run
 from h5flow.transaction.channel import Channel
 from h5flow.transaction.rendezvous import Rendezvous
 
-__all__ = ["OpenOutput", "OutputPlan", "plan_output", "refuse_repeated_run"]
+__all__ = ["OpenOutput", "OutputPlan", "file_identity", "plan_output", "refuse_repeated_run"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,10 @@ class OutputPlan:
         What tells the file apart that stood at `output` when this was decided.
     not_followed : tuple of ExternalPart
         What the base has in other files, and is out of reach while the run goes on.
+    resumed : Checkpoint or None
+        From which the working file that a run has left goes on.
+    is_done : bool
+        The output is what the command would make: there is nothing to do.
     """
 
     output: str
@@ -61,6 +67,8 @@ class OutputPlan:
     base_is_linked: bool = False
     found: tuple[int, ...] | None = None
     not_followed: tuple[ExternalPart, ...] = ()
+    resumed: Checkpoint | None = None
+    is_done: bool = False
 
 
 def plan_output(request: RunRequest, first: PlannedWorkflow) -> OutputPlan:
@@ -78,12 +86,12 @@ def plan_output(request: RunRequest, first: PlannedWorkflow) -> OutputPlan:
             "there is no output file",
             advice="Name one with -o OUT.h5, or in the workflow with `flow: output: OUT.h5`.",
         )
-    found = _identity(output)
+    found = file_identity(output)
     plan = _plan(request, first, output, exists=found is not None)
     return replace(plan, found=found)
 
 
-def _identity(path: str) -> tuple[int, ...] | None:
+def file_identity(path: str) -> tuple[int, ...] | None:
     """Return what tells a file apart from another, or itself from before it was changed."""
     try:
         status = os.stat(path)
@@ -174,6 +182,8 @@ class OpenOutput:
     rendezvous : Rendezvous
     working_path : pathlib.Path
         The file that is written.
+    is_resumable : bool
+        It holds a checkpoint, and is kept where the run fails.
     """
 
     # A stage may run another workflow.
@@ -186,6 +196,7 @@ class OpenOutput:
         self.plan = plan
         self.observe = observe
         self._channel = channel
+        self.is_resumable = plan.resumed is not None
         self._ended = False
         self._begin = time.perf_counter()
         self._working: WorkingFile | None = None
@@ -202,20 +213,26 @@ class OpenOutput:
             raise
 
     def _make(self) -> Path:
-        self._working = WorkingFile(self.plan.output)
+        checkpoint = self.plan.resumed
+        self._working = WorkingFile(self.plan.output, keep_left_over=checkpoint is not None)
         self._refuse_changed_output()
+        if checkpoint is not None:
+            with damage_named(self._working.working_path):
+                revive(self._working.working_path, checkpoint.lengths)
+            return self._working.working_path
         with damage_named(self.plan.base or self.plan.output):
             self._put_base()
         return self._working.working_path
 
     def _open_storage(self) -> Storage:
         communicator = self._channel.communicator
-        self._storage = storages.get(communicator.storage)(self.working_path, "a", communicator)
+        make = storage_of_run(communicator.storage)
+        self._storage = make(self.working_path, "a", communicator)
         return self._storage
 
     def _refuse_changed_output(self) -> None:
         """Look again, now that no other run can publish: what was decided may hold no more."""
-        if _identity(self.plan.output) != self.plan.found:
+        if file_identity(self.plan.output) != self.plan.found:
             raise UsageError(
                 f"the output {self.plan.output} was made or changed while this run was starting",
                 advice="Another run has just ended, it seems. Start this one again.",
@@ -253,6 +270,8 @@ class OpenOutput:
         assert self._working is not None
         with open_file(self.working_path, "r+") as file:
             run_id = write_record(file, records)
+            if CHECKPOINTS in file:
+                del file[CHECKPOINTS]
             for path in put_back(file, NOT_FOLLOWED) if self.plan.not_followed else ():
                 self._warn_of_loss(path)
         if self.rendezvous.deleted:
@@ -271,7 +290,7 @@ class OpenOutput:
         )
 
     def discard(self) -> None:
-        """Remove the working file; harmless after `publish`."""
+        """Remove the working file, or leave it to be resumed; harmless after `publish`."""
         if self._ended:
             return
         self._end()
@@ -283,7 +302,11 @@ class OpenOutput:
         if self._storage is not None:
             with contextlib.suppress(Exception):
                 self._storage.abandon()
-        if self._working is not None:
+        if self._working is None:
+            return
+        if self.is_resumable:
+            self._working.keep()
+        else:
             self._working.discard()
 
     def _end(self) -> None:

@@ -9,15 +9,25 @@ from pathlib import Path
 
 from h5flow.config import load_workflows
 from h5flow.config.workflow import Workflow
+from h5flow.core.checkpoints import (
+    changes,
+    identity_of,
+    refuse_other_command,
+    refuse_what_cannot_go_on,
+)
 from h5flow.core.checks import check_classes, check_contents, check_request
 from h5flow.core.external_links import parts_not_followed, warn_of_parts
-from h5flow.core.output import OutputPlan, plan_output, refuse_repeated_run
+from h5flow.core.output import OutputPlan, file_identity, plan_output, refuse_repeated_run
 from h5flow.core.parts import PlannedWorkflow, find_classes
 from h5flow.core.records import run_record
 from h5flow.core.request import RunRequest
+from h5flow.errors import FileFormatError
 from h5flow.io.damage import damage_named
 from h5flow.io.open_file import open_file
-from h5flow.journal.provenance import RunRecord
+from h5flow.journal.checkpoint import Checkpoint, read_checkpoint
+from h5flow.journal.provenance import RunRecord, read_records
+from h5flow.journal.revival import lost_tables
+from h5flow.journal.working_file import working_path_of
 from h5flow.transaction.channel import Channel
 
 __all__ = ["Preparation", "check_workflows", "prepare"]
@@ -90,16 +100,76 @@ def _classes(request: RunRequest) -> tuple[PlannedWorkflow, ...]:
 def _plan(
     request: RunRequest, planned: tuple[PlannedWorkflow, ...]
 ) -> tuple[OutputPlan, tuple[RunRecord, ...]]:
+    resumed = _resumed(request, planned)
+    if resumed is not None:
+        return resumed
     plan = plan_output(request, planned[0])
     with damage_named(plan.base or plan.output):
         plan = _with_limits(request, plan)
         check_contents(request, plan, planned)
-        records = tuple(
-            run_record(each, request, plan.input if position == 0 else None, plan.output)
-            for position, each in enumerate(planned)
-        )
+        records = _records(request, planned, plan.input, plan.output)
         refuse_repeated_run(plan, records, request)
     return plan, records
+
+
+def _records(
+    request: RunRequest,
+    planned: Sequence[PlannedWorkflow],
+    input_filename: str | None,
+    output: str,
+) -> tuple[RunRecord, ...]:
+    return tuple(
+        run_record(each, request, input_filename if position == 0 else None, output)
+        for position, each in enumerate(planned)
+    )
+
+
+def _resumed(
+    request: RunRequest, planned: tuple[PlannedWorkflow, ...]
+) -> tuple[OutputPlan, tuple[RunRecord, ...]] | None:
+    """Return how to go on with a run that did not end, or has ended; None where it begins."""
+    output = request.output or planned[0].workflow.output
+    if not request.resume or not output:
+        return None
+    source = request.input or planned[0].workflow.input
+    left = working_path_of(output)
+    checkpoint = read_checkpoint(left) if left.is_file() else None
+    if (
+        checkpoint is not None
+        and not checkpoint.is_finished
+        and lost_tables(left, checkpoint.lengths)
+    ):
+        checkpoint = None  # what was removed since cannot be brought back
+    if checkpoint is None:
+        return _finished(request, planned, source, output)
+    records = _records(request, planned, source, output)
+    if not request.force:
+        refuse_other_command(checkpoint.command, records, str(left))
+    refuse_what_cannot_go_on(checkpoint, planned)
+    found = file_identity(output)
+    return OutputPlan(output, source, None, found=found, resumed=checkpoint), records
+
+
+def _has_lost(path: Path, checkpoint: Checkpoint) -> bool:
+    """Return whether tables were removed since, which cannot be brought back."""
+    return not checkpoint.is_finished and bool(lost_tables(path, checkpoint.lengths))
+
+
+def _finished(
+    request: RunRequest, planned: tuple[PlannedWorkflow, ...], source: str | None, output: str
+) -> tuple[OutputPlan, tuple[RunRecord, ...]] | None:
+    """Return that there is nothing to do, where the output was made by this command."""
+    if file_identity(output) is None:
+        return None
+    records = _records(request, planned, source, output)
+    try:
+        with open_file(Path(output), "r") as file:
+            present = read_records(file)[-len(records) :]
+    except FileFormatError:
+        return None
+    if changes([identity_of(record) for record in present], records):
+        return None
+    return OutputPlan(output, source, None, is_done=True), records
 
 
 def _with_limits(request: RunRequest, plan: OutputPlan) -> OutputPlan:

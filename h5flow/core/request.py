@@ -31,6 +31,10 @@ class RunRequest:
         Rows per chunk of every dataset loop; None takes what each workflow says.
     allow_external_links : bool
         Whether what the input has in other files is read.
+    resume, force : bool
+        Whether to go on with a run that did not end; also where it was another command's.
+    checkpoint_every : float
+        Seconds between two moments of a loop from which a run can be resumed; 0: after each chunk.
     """
 
     configs: tuple[str | Mapping[str, Any] | Workflow, ...]
@@ -48,11 +52,17 @@ class RunRequest:
     input_data: Literal["copy", "link"] = "copy"
     stall_timeout: float = 600.0
     allow_external_links: bool = False
+    resume: bool = False
+    force: bool = False
+    checkpoint_every: float = 10.0
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What was done: the output, and rows and chunks of each workflow."""
+    """What was done: the output, and rows and chunks of each workflow.
+
+    `nothing_to_do` says that the output was there already, made by the same command.
+    """
 
     output: str
     run_id: str
@@ -60,3 +70,4 @@ class RunSummary:
     chunks: tuple[int, ...] = ()
     rows: tuple[int, ...] = ()
     seconds: float = 0.0
+    nothing_to_do: bool = False

@@ -6,10 +6,12 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from h5flow.comm.protocol import Communicator
 from h5flow.config.workflow import Workflow
+from h5flow.core.checkpoints import Saver
 from h5flow.core.output import OpenOutput
 from h5flow.core.preparation import Preparation, prepare
 from h5flow.core.ranks import one_voice, open_channel
@@ -73,8 +75,8 @@ def run(
     overwrite, append : bool
         What to do where the output exists.
     resume : bool
-        For versions to come: this one removes the working file of a run that did not end, and
-        refuses True.
+        Go on with a run of the same arguments that did not end. Where there is none, begin; where
+        its output is there, do nothing.
     strict : bool
         Whether a requirement that cannot be loaded is an error.
     allow_external_links : bool
@@ -92,10 +94,6 @@ def run(
     H5FlowError
         The run failed; the output is as it was.
     """
-    if resume:
-        raise UsageError(
-            "this version of h5flow cannot resume a run", advice="Run it anew, without resume."
-        )
     if overwrite and append:
         raise UsageError("overwrite and append exclude each other")
     if isinstance(configs, str | os.PathLike | Mapping | Workflow):
@@ -113,6 +111,7 @@ def run(
         on_existing="overwrite" if overwrite else "append" if append else "default",
         strict=strict,
         backend=backend,
+        resume=resume,
         comm="serial" if nompi or not isinstance(comm, str) else comm,
         allow_external_links=allow_external_links,
     )
@@ -154,9 +153,15 @@ def execute(
             prepared = prepare(request, channel)
             # Rank 0 speaks for all.
             watch = observe if channel.rank == 0 else ignore_event
+            if prepared.plan.is_done:
+                return RunSummary(prepared.plan.output, "", nothing_to_do=True)
             with open_output(prepared, watch) as output:
+                start = prepared.plan.resumed
+                saver = Saver(
+                    output, prepared.records, prepared.planned, request.checkpoint_every, start
+                )
                 done = [
-                    _run_one(prepared, position, output, watch)
+                    _run_one(prepared, position, output, saver, watch)
                     for position in range(len(prepared.planned))
                 ]
                 run_id = output.publish(done)
@@ -176,10 +181,13 @@ def execute(
 
 
 def _run_one(
-    prepared: Preparation, position: int, output: OpenOutput, observe: Observer
+    prepared: Preparation, position: int, output: OpenOutput, saver: Saver, observe: Observer
 ) -> RunRecord:
     """Run one workflow of several; return its record, complete."""
     request = prepared.request
+    done_before = saver.outcome_of(position)
+    if done_before is not None:
+        return replace(prepared.records[position], **done_before)
     manager = H5FlowManager(
         prepared.planned[position].workflow,
         prepared.plan.output,
@@ -191,10 +199,12 @@ def _run_one(
         position=position,
         output=output,
         observe=observe,
+        saver=saver,
     )
     manager.init()
     manager.run()
     manager.finish()
+    saver.outcomes.append(manager.outcome())
     return manager.record
 
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from h5flow.config.workflow import GeneratorSpec, StageSpec, Workflow
 from h5flow.core.cache import CacheLoader
-from h5flow.core.component import Surroundings
+from h5flow.core.checkpoints import Saver, Standing
+from h5flow.core.component import Component, Surroundings
 from h5flow.core.hooks import Hooks, Where
 from h5flow.core.loop import LoopResult, plan_stages, run_loop
 from h5flow.core.output import OpenOutput
@@ -66,7 +67,7 @@ class H5FlowManager:
         Rows of the source, half open.
     compression : str, optional
         The filter of new datasets.
-    prepared, position, output, observe : optional
+    prepared, position, output, observe, saver : optional
         Given by `h5flow.run`, which runs several workflows on one output.
 
     Attributes
@@ -96,8 +97,13 @@ class H5FlowManager:
         position: int = 0,
         output: OpenOutput | None = None,
         observe: Observer = ignore_event,
+        saver: Saver | None = None,
     ) -> None:
         self._observe = observe
+        self._saver, self._position = saver, position
+        self._start = None if saver is None else saver.start_of(position)
+        self._lengths_before: Mapping[str, int] = {}
+        self._has_begun = False
         self._begin = time.perf_counter()
         prepared = prepared or _prepare_alone(
             RunRequest(
@@ -137,7 +143,10 @@ class H5FlowManager:
     def init(self) -> None:
         """Call ``init`` of resources, generator and stages. Collective."""
         self._begin_step("init")
-        self._or_discard(self._init)
+        if self._is_finished:
+            return
+        self._or_discard(self._init if self._start is None else self._init_again)
+        self._or_discard(lambda: self._save(LoopResult(0, 0) if self._start is None else None))
 
     def run(self) -> None:
         """Loop over the source. Collective."""
@@ -150,9 +159,22 @@ class H5FlowManager:
             overwritten = self._tables.rendezvous.catalogue.overwritten
             self._tables.results = DeviceResults(overwritten)
         planned = plan_stages(self.stages, [spec.requires for spec in specs], backends)
-        self._result = self._or_discard(
-            lambda: run_loop(self.generator, planned, self._hooks, loader, self._observe)
-        )
+        start = self._start
+        done = LoopResult(0, 0) if start is None else LoopResult(start.chunks, start.rows)
+        self._result = done
+        if start is None or not start.is_looped:
+            self._result = self._or_discard(
+                lambda: run_loop(
+                    self.generator,
+                    planned,
+                    self._hooks,
+                    loader,
+                    self._observe,
+                    done,
+                    self._save_if_due,
+                )
+            )
+            self._or_discard(lambda: self._save(self._result, is_looped=True))
         self._tables.results = None  # nobody reads what `finish` leaves on a device
 
     def finish(self) -> None:
@@ -171,6 +193,7 @@ class H5FlowManager:
     def outcome(self) -> dict[str, Any]:
         """Return how far the loop went: chunks, rows and seconds."""
         seconds = time.perf_counter() - self._begin
+        seconds += 0.0 if self._start is None else self._start.seconds
         return {"chunks": self._result.chunks, "rows": self._result.rows, "seconds": seconds}
 
     def _begin_step(self, step: str) -> None:
@@ -216,6 +239,8 @@ class H5FlowManager:
     def _init(self) -> None:
         source = self.generator.dset_name
         where = Where(source)
+        if self._saver is not None and self._start is None:
+            self._lengths_before = self._saver.lengths()
         for resource in self._parts.resources:
             self._hooks.call(resource, "init", where, source)
         if self.generator.copies_input:
@@ -224,6 +249,54 @@ class H5FlowManager:
         for stage in self.stages:
             self._hooks.call(stage, "init", where, source)
         self._observe(self._started())
+
+    def _init_again(self) -> None:
+        """Do what `init` has done before the run was stopped, and take its state in."""
+        assert self._start is not None
+        self._lengths_before = self._start.lengths_before
+        with self._tables.rendezvous.again(self._lengths_before):
+            self._init()
+        where, size = Where(""), self._channel.size
+        for part in self._all_parts():
+            if not hasattr(part, "restore"):
+                continue
+            states = self._start.states.get(part.name, ())
+            if part is self.generator:
+                states = states[:1]  # the same on all ranks
+                rounds = len(states)
+            else:
+                rounds = -(-len(states) // size)
+            for turn in range(rounds):
+                # of another number of ranks, too: they are dealt in turn
+                mine = turn if part is self.generator else turn * size + self._channel.rank
+                if mine < len(states):
+                    self._hooks.call(part, "restore", where, states[mine])
+                else:
+                    self._hooks.skip(part, "restore", where)
+
+    def _all_parts(self) -> tuple[Component, ...]:
+        return (*self._parts.resources, self.generator, *self.stages)
+
+    def _save_if_due(self, result: LoopResult) -> None:
+        if self._saver is not None and self._saver.is_due():
+            self._save(result)
+
+    def _save(
+        self, result: LoopResult | None, *, is_looped: bool = False, is_finished: bool = False
+    ) -> None:
+        """Save a checkpoint, where there is anything new."""
+        if self._saver is None:
+            return
+        if not self._has_begun:
+            self._has_begun = True
+            self._saver.begin(self._all_parts())
+        if result is None:
+            return
+        seconds = self.outcome()["seconds"]
+        standing = Standing(
+            self._position, self._lengths_before, result, is_looped, is_finished, seconds
+        )
+        self._saver.save(self._hooks, self._all_parts(), standing)
 
     def _check_source(self) -> None:
         spec = self.workflow.generator
@@ -254,14 +327,14 @@ class H5FlowManager:
         chunks = self._hooks.call(self.generator, "__len__", where)[self._hooks.rank]
         return int(chunks) if isinstance(chunks, Integral) else None
 
+    @property
+    def _is_finished(self) -> bool:
+        """Whether all hooks have ended before the run was stopped."""
+        return self._start is not None and self._start.is_finished
+
     def _finish(self) -> None:
-        source = self.generator.dset_name
-        where = Where(source)
-        self._hooks.call(self.generator, "finish", where)
-        for stage in self.stages:
-            self._hooks.call(stage, "finish", where, source)
-        for resource in self._parts.resources:
-            self._hooks.call(resource, "finish", where, source)
+        if not self._is_finished:
+            self._call_finish()
         self._drop()
         self._tables.settle()
         self._observe(ConfigFinished(self.workflow.name, **self.outcome()))
@@ -269,11 +342,30 @@ class H5FlowManager:
             self._output.publish([self.record])
             self._channel.close()
 
+    def _call_finish(self) -> None:
+        source = self.generator.dset_name
+        where = Where(source)
+        self._hooks.call(self.generator, "finish", where)
+        for stage in self.stages:
+            self._hooks.call(stage, "finish", where, source)
+        for resource in self._parts.resources:
+            self._hooks.call(resource, "finish", where, source)
+        if self._dropped():
+            # what is dropped cannot be brought back
+            self._save(self._result, is_looped=True, is_finished=True)
+
+    def _dropped(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self.workflow.drop, *self._request.drop)))
+
     def _drop(self) -> None:
-        for name in dict.fromkeys((*self.workflow.drop, *self._request.drop)):
+        for name in self._dropped():
             names = self._tables.inventory.datasets
             deleted = self._output.rendezvous.deleted
-            if not self._tables.delete(name) and clean_name(name) not in deleted:
+            if self._tables.delete(name) or clean_name(name) in deleted:
+                continue
+            if self._is_finished:
+                deleted.add(clean_name(name))  # gone before the run was stopped
+            else:
                 warnings.warn(
                     f"there is no dataset '{name}' to drop{did_you_mean(name, names)}",
                     H5FlowWarning,

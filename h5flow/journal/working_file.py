@@ -14,7 +14,14 @@ from types import TracebackType
 from h5flow.errors import H5FlowError, H5FlowWarning, UsageError
 from h5flow.journal.lock import Lock
 
-__all__ = ["LOCK_SUFFIX", "WORKING_SUFFIX", "WorkingFile", "put_in_place", "same_file"]
+__all__ = [
+    "LOCK_SUFFIX",
+    "WORKING_SUFFIX",
+    "WorkingFile",
+    "put_in_place",
+    "same_file",
+    "working_path_of",
+]
 
 WORKING_SUFFIX, LOCK_SUFFIX, REWRITTEN_SUFFIX = ".partial", ".lock", ".rewritten"
 
@@ -29,6 +36,8 @@ class WorkingFile:
     ----------
     output : path-like
         A symbolic link is followed, and kept.
+    keep_left_over : bool
+        Go on with what a run before has left there.
 
     Attributes
     ----------
@@ -49,13 +58,14 @@ class WorkingFile:
         locks.
     """
 
-    def __init__(self, output: str | os.PathLike[str]) -> None:
+    def __init__(self, output: str | os.PathLike[str], *, keep_left_over: bool = False) -> None:
         self.output = _checked(Path(output))
         self.working_path = _beside(self.output, WORKING_SUFFIX)
         self._rewritten_path = _beside(self.working_path, REWRITTEN_SUFFIX)
         self._lock = Lock(_beside(self.output, LOCK_SUFFIX), Path(output))
         try:
-            self._remove_left_over()
+            if not keep_left_over:
+                self._remove_left_over()
         except OSError as error:
             self._lock.release()
             raise _cannot_write(self.output, error) from error
@@ -107,6 +117,10 @@ class WorkingFile:
         finally:
             self._lock.release()
 
+    def keep(self) -> None:
+        """Leave what was written, for a run that goes on with it; harmless after `publish`."""
+        self._lock.release()
+
     def discard(self) -> None:
         """Remove what was written; harmless after `publish`."""
         if not self._lock.is_held:
@@ -141,6 +155,11 @@ def put_in_place(new: Path, path: Path) -> None:
     _sync(new)
     new.replace(path)
     _sync(path.parent)
+
+
+def working_path_of(output: str | os.PathLike[str]) -> Path:
+    """Return where a run writes before its output has its name."""
+    return _beside(Path(output).resolve(), WORKING_SUFFIX)
 
 
 def same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:

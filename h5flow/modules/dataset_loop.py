@@ -47,6 +47,7 @@ class H5FlowDatasetLoopGenerator(H5FlowGenerator):
         self.rows = range(0)
         self._chunk_rows = 1
         self._iteration = 0
+        self._first_chunk = 0
         self._room = surroundings().room
 
     def init(self) -> None:
@@ -84,9 +85,19 @@ class H5FlowDatasetLoopGenerator(H5FlowGenerator):
         """Return the number of iterations."""
         return math.ceil(len(self.rows) / (self._chunk_rows * self.size))
 
+    def state(self) -> dict[str, int]:
+        """Return which chunk comes next, and how large chunks are; the same on all ranks."""
+        chunk = self._first_chunk + self._iteration * self.size
+        return {"chunk": chunk, "chunk_rows": self._chunk_rows}
+
+    def restore(self, state: Mapping[str, int]) -> None:
+        """Go on with the chunk that came next; the number of ranks may be another one."""
+        self._first_chunk, self._iteration = state["chunk"], 0
+        self._chunk_rows = state["chunk_rows"]
+
     def next(self) -> slice:
         """Return the next chunk; chunks are dealt in turn by iteration and rank."""
-        chunk = self._iteration * self.size + self.rank
+        chunk = self._first_chunk + self._iteration * self.size + self.rank
         self._iteration += 1
         start = self.rows.start + chunk * self._chunk_rows
         if start >= self.rows.stop:

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from h5flow.events import ConfigFinished, ConfigStarted, Event, HookTimed, Published
+from h5flow.events import (
+    CheckpointSaved,
+    ConfigFinished,
+    ConfigStarted,
+    Event,
+    HookTimed,
+    Published,
+)
 from h5flow.observe.aligned import aligned, widths_of
 from h5flow.observe.progress import is_terminal, make_console
 from h5flow.observe.quantities import bytes_of, duration, rows_of
@@ -63,6 +70,7 @@ class Summary:
 
     def __init__(self) -> None:
         self.published: Published | None = None
+        self.checkpoint: CheckpointSaved | None = None
         self._configs = [_Config()]
 
     def __call__(self, event: Event) -> None:
@@ -79,6 +87,8 @@ class Summary:
         elif isinstance(event, ConfigFinished):
             config.finished = event
             self._configs.append(_Config())
+        elif isinstance(event, CheckpointSaved):
+            self.checkpoint = event
         elif isinstance(event, Published):
             self.published = event
 

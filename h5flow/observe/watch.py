@@ -7,7 +7,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TextIO
 
-from h5flow.events import Event, Published
+from h5flow.events import CheckpointSaved, Event, Published
 from h5flow.observe.profile import Profile, print_profile
 from h5flow.observe.progress import Progress, make_progress
 from h5flow.observe.summary import Summary, print_summary
@@ -47,6 +47,11 @@ class Watch:
         self._summary = Summary()
         self._profile = Profile() if profile else None
         self._progress: Progress | None = None if quiet else make_progress(stream, clock)
+
+    @property
+    def checkpoint(self) -> CheckpointSaved | None:
+        """The last checkpoint, None before there is one."""
+        return self._summary.checkpoint
 
     @property
     def published(self) -> Published | None:

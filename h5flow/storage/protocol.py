@@ -170,6 +170,13 @@ class Storage(Protocol):
         """Write everything that was applied to the file. Collective."""
         ...
 
+    def commit(self) -> None:
+        """Have everything that was applied where a kill of a process cannot take it. Collective.
+
+        It was shared with all ranks before. Storages that cannot do so flush.
+        """
+        ...
+
     def close(self) -> None:
         """Flush and close the file. Collective."""
         ...

@@ -156,6 +156,10 @@ class SingleProcessStorage:
                 self._file.flush()
             self._room.flushed()
 
+    def commit(self) -> None:
+        """Write everything that was applied to the file: only `close` makes it whole."""
+        self.flush()
+
     def close(self) -> None:
         """Flush and close the file; harmless where it is closed."""
         try:

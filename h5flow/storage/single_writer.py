@@ -171,6 +171,9 @@ class SingleWriterStorage:
         if self._writer is not None:
             self._writer.flush()
 
+    def commit(self) -> None:
+        """Do nothing: what was shared was written in SWMR mode. Collective."""
+
     def close(self) -> None:
         """Flush and close the file. Collective."""
         (self._writer or self._reader_here()).close()

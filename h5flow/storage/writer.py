@@ -24,9 +24,11 @@ _ORDINARY, _LIVE, _CLOSED = "ordinary", "live", "closed"
 class Writer(SingleProcessStorage):
     """A file that is written in HDF5's single-writer-many-readers (SWMR) mode once it is shared.
 
-    Objects are made, given metadata and removed in the ordinary mode only, which the writer goes
-    back to by closing the file and opening it again. A file with a superblock older than HDF5 1.10
-    has no such mode: it is closed for writing while others read, and `is_live` is False.
+    Objects are made and given metadata in that mode, too; others see them when they have opened the
+    file anew, and after a kill they are there once they were flushed. They are removed in the
+    ordinary mode only, which the writer goes back to by closing the file and opening it again. A
+    file with a superblock older than HDF5 1.10 has no such mode: it is closed for writing while
+    others read, and `is_live` is False.
 
     Parameters
     ----------
@@ -43,13 +45,14 @@ class Writer(SingleProcessStorage):
 
     def apply(self, batch: Batch, /) -> None:
         """Take a batch."""
-        self._leave_sharing(for_objects=bool(batch.creates or batch.attributes))
+        self._leave_sharing(to_remove=False)
         super().apply(batch)
 
     def delete(self, path: str, /) -> None:
         """Remove the object at `path`."""
-        self._leave_sharing(for_objects=True)
+        self._leave_sharing(to_remove=True)
         super().delete(path)
+        self._lasting.renew(self._find_again)
 
     def share(self, paths: Collection[str] | None = None, /) -> None:
         """Have these tables, all with None, in the file, and let others read it."""
@@ -76,9 +79,9 @@ class Writer(SingleProcessStorage):
     def _open_table(self, path: str) -> h5py.Dataset:
         return super().table(path)
 
-    def _leave_sharing(self, *, for_objects: bool) -> None:
-        """Open the file for writing; for making objects, in the ordinary mode."""
-        if self._file.mode == "r" or (for_objects and self._file.swmr_mode):
+    def _leave_sharing(self, *, to_remove: bool) -> None:
+        """Open the file for writing; to remove objects, in the ordinary mode."""
+        if self._file.mode == "r" or (to_remove and self._file.swmr_mode):
             self._reopen(_ORDINARY)
 
     def _reopen(self, mode: str) -> None:

@@ -100,6 +100,10 @@ class Placement:
         else:
             self._share(act.paths, act.tag)
 
+    def share_all(self, tag: Tag) -> None:
+        """Let every rank read what is placed. Collective."""
+        self._share(None, tag)
+
     def create(self, tables: Sequence[CreateTable], tag: Tag) -> None:
         """Make tables. Collective.
 

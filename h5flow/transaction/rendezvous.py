@@ -7,12 +7,15 @@ leave any call out. One process is a group of one and takes the same way.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
+
+import numpy as np
 
 from h5flow.errors import DataError, H5FlowWarning, NoSuchDatasetError
 from h5flow.io.reading import RowSource
-from h5flow.storage.protocol import CreateTable, Link, Storage, TableDescription, Write
+from h5flow.storage.protocol import Batch, CreateTable, Link, Storage, TableDescription, Write
 from h5flow.transaction.acts import (
     Act,
     Ask,
@@ -61,6 +64,8 @@ class Rendezvous:
         self._ordinals: dict[tuple[type[Act], str], int] = {}
         #: Tables whose rows do not lie where one process puts them, and why.
         self.judged: dict[str, str] = {}
+        #: While what was done once is done again: the lengths of tables, as they were then.
+        self._again: dict[str, int] | None = None
         #: Datasets and groups that were deleted: HDF5 keeps their space.
         self.deleted: set[str] = set()
         channel.communicator.announce_with(self.announce_collective)
@@ -173,6 +178,50 @@ class Rendezvous:
         """
         self._announce(Collective(self._tag, name))
 
+    def commit(self) -> None:
+        """Have all that was written where a kill of any process cannot take it. Collective."""
+        self.flush()
+        self.channel.conclude(self._tag, self.storage.commit)
+
+    def record(self, path: str, data: np.ndarray[Any, Any]) -> None:
+        """Write the first rows of a table of h5flow's own, which is made first. Collective.
+
+        Parameters
+        ----------
+        data : numpy.ndarray
+            Of the same length on all ranks; rank 0's rows are written.
+        """
+        missing = self.find(path) is None
+        creates = [CreateTable(path, data.dtype)] if missing else []
+        writes = [] if self.channel.rank else [Write(path, slice(0, len(data)), data)]
+        batch = Batch(creates=creates, lengths={path: len(data)}, writes=writes)
+
+        def work() -> TableDescription | None:
+            self.storage.apply(batch)
+            return None if self.channel.rank else self.storage.describe(path)
+
+        self.catalogue.learn(path, self.channel.conclude(self._tag, work))
+        self._placement.share_all(self._tag)
+        self.channel.conclude(self._tag, self.storage.commit)
+
+    @contextmanager
+    def again(self, lengths: Mapping[str, int]) -> Iterator[None]:
+        """Let hooks do again what the file has of them already.
+
+        They are given the rows that they were given then; what they write is in the file, and is
+        left out.
+
+        Parameters
+        ----------
+        lengths : mapping of str to int
+            Of tables, when the hooks were called first; those that are missing had no rows.
+        """
+        self._again = dict(lengths)
+        try:
+            yield
+        finally:
+            self._again = None
+
     # -- queueing -------------------------------------------------------------------------------
 
     def write(self, write: Write) -> bool:
@@ -185,12 +234,16 @@ class Rendezvous:
     def link(self, link: Link) -> None:
         """Queue references."""
         self.channel.check()
+        if self._again is not None:
+            return
         self._placement.queue.link(link)
         self.catalogue.versions[link.path] += 1
 
     def set_attributes(self, path: str, values: dict[str, Any]) -> None:
         """Queue metadata."""
         self.channel.check()
+        if self._again is not None:
+            return
         self._placement.queue.set_attributes(path, values)
 
     # -- reading --------------------------------------------------------------------------------
@@ -310,6 +363,10 @@ class Rendezvous:
         table = self.catalogue.find(act.path)
         if table is None:
             raise Refused(NoSuchDatasetError(f"there is no table {act.path}"))
+        if self._again is not None:
+            begin = self._again.get(act.path, 0)
+            self._again[act.path] = begin + act.rows
+            return slice(begin, begin + act.rows)
         rows = slice(table.length, table.length + act.rows)
         self.catalogue.grow(act.path, rows.stop)
         if len(ranks) > 1:

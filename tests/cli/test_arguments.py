@@ -171,11 +171,10 @@ def test_an_option_is_not_abbreviated() -> None:
     assert "no option '--over'" in refusal_of("run a.yaml --over")
 
 
-@pytest.mark.parametrize("option", ["--resume", "--checkpoint-every 5", "--checkpoint-every=5"])
-@pytest.mark.parametrize("form", ["run a.yaml", "-o out.h5 -c a.yaml"])
-def test_an_option_of_a_later_version_is_refused_as_such(form: str, option: str) -> None:
-    name = option.replace("=", " ").split()[0]
-    assert f"does not have the option '{name}' yet" in refusal_of(f"{form} {option}")
+def test_how_a_run_goes_on_is_passed_on() -> None:
+    words = ["run", "a.yaml", "--resume", "--force", "--checkpoint-every", "2.5"]
+    request = parse(words, {}).request
+    assert (request.resume, request.force, request.checkpoint_every) == (True, True, 2.5)
 
 
 @pytest.mark.parametrize("command", ["inspect", "new"])

@@ -25,6 +25,7 @@ def execute(request, observe):
         {body}
     finally:
         print("cleaned up", flush=True)
+    return types.SimpleNamespace(nothing_to_do=False)
 
 sys.modules["h5flow.core.runner"] = types.SimpleNamespace(execute=execute)
 from h5flow.cli.app import main

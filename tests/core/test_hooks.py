@@ -73,6 +73,11 @@ def with_part(workflow: MakeWorkflow, base: type, bad: type) -> dict[str, Any]:
     return workflow(H5FlowStage, source="rows", generator=bad)
 
 
+def left_after(hook: str) -> list[str]:
+    """Return what a run leaves that fails in a hook: what a whole loop has made can be resumed."""
+    return ["out.h5.partial"] if hook == "finish" else []
+
+
 @pytest.mark.parametrize(("base", "hook"), STAGE + GENERATOR + RESOURCE)
 def test_an_exception_names_the_part_and_the_hook(
     working_directory: Path, workflow: MakeWorkflow, base: type, hook: str
@@ -83,7 +88,7 @@ def test_an_exception_names_the_part_and_the_hook(
         run(with_part(workflow, base, part(base, hook, fail)), "out.h5")
     assert isinstance(found.value.__cause__, OwnError)
     assert traceback.extract_tb(found.value.__cause__.__traceback__)[-1].name == "fail"
-    assert os.listdir() == []
+    assert os.listdir() == left_after(hook)
 
 
 @pytest.mark.parametrize(("base", "hook"), STAGE + GENERATOR + RESOURCE)
@@ -93,7 +98,7 @@ def test_sys_exit_is_an_error_also_with_status_0(
     content = with_part(workflow, base, part(base, hook, lambda: sys.exit(0)))
     with pytest.raises(HookError, match=rf"failed in {hook}.*it called sys.exit\(0\)"):
         run(content, "out.h5")
-    assert os.listdir() == []
+    assert os.listdir() == left_after(hook)
 
 
 class OwnEnd(BaseException):
@@ -121,7 +126,7 @@ def test_an_interrupt_passes_and_nothing_is_published(
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(with_part(workflow, base, part(base, hook, interrupt)), "out.h5")
-    assert os.listdir() == []
+    assert os.listdir() == left_after(hook)
 
 
 def test_an_exception_in_run_names_chunk_and_rows(events: Path, workflow: MakeWorkflow) -> None:
@@ -170,7 +175,7 @@ def test_what_cannot_be_stored_names_the_stage_that_wrote_it(
     apply = SingleProcessStorage.apply
 
     def apply_unless_rows(storage: SingleProcessStorage, batch: Batch) -> None:
-        if batch.writes:
+        if any(write.path == "/calib/data" for write in batch.writes):
             raise OSError(28, "No space left on device")
         apply(storage, batch)
 

@@ -14,7 +14,7 @@ import pytest
 from h5flow import H5FlowStage, run
 from h5flow.core.request import RunRequest
 from h5flow.core.runner import execute
-from h5flow.errors import H5FlowError, H5FlowWarning, UsageError
+from h5flow.errors import H5FlowError, H5FlowWarning
 from h5flow.events import ConfigFinished, ConfigStarted, Published
 from h5flow.journal.provenance import read_records
 from h5flow.modules import H5FlowTestStage
@@ -50,11 +50,6 @@ def test_the_signature_of_run_is_what_users_rely_on() -> None:
         "strict": False,
         "allow_external_links": False,
     }
-
-
-def test_a_run_that_should_be_resumed_is_refused(events: Path, workflow: MakeWorkflow) -> None:
-    with pytest.raises(UsageError, match="cannot resume"):
-        run(workflow(), "out.h5", "in.h5", resume=True)
 
 
 def test_run_takes_one_config_or_several_by_path_or_content(

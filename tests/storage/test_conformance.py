@@ -14,7 +14,13 @@ from h5flow.storage import storages
 from h5flow.testing.storage_on_ranks import Case, run_in_this_process
 from h5flow.testing.storage_suite import CASES, compare_with_one_process
 
-HERE = [("single_process", 1), ("single_writer", 1), ("shared_file", 2), ("shared_file", 3)]
+HERE = [
+    ("single_process", 1),
+    ("live_process", 1),
+    ("single_writer", 1),
+    ("shared_file", 2),
+    ("shared_file", 3),
+]
 each_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
 PROGRAM = """

@@ -48,12 +48,16 @@ def test_rows_are_written_in_swmr_mode(writer: Writer) -> None:
     ],
     ids=["creates", "metadata"],
 )
-def test_objects_are_made_outside_of_swmr_mode(writer: Writer, batch: Batch) -> None:
+def test_objects_are_made_in_swmr_mode(writer: Writer, batch: Batch) -> None:
     writer.share()
     writer.apply(batch)
-    assert not writer.file.swmr_mode
-    writer.share()
     assert writer.file.swmr_mode
+    writer.share()
+    with h5py.File(writer.path, swmr=True, locking=False) as reader:
+        made = [create.path for create in batch.creates]
+        assert all(path in reader for path in made)
+        for attributes in batch.attributes:
+            assert dict(reader[attributes.path].attrs) == dict(attributes.values)
 
 
 def test_objects_are_removed_outside_of_swmr_mode(writer: Writer) -> None:
@@ -72,6 +76,7 @@ def test_a_table_stays_valid_through_all_modes(writer: Writer) -> None:
         writer.apply(Batch(lengths={EVENTS: length}))
         writer.apply(Batch(creates=[CreateTable(f"/t{length}/data", np.dtype("i8"))]))
         assert writer.table(EVENTS) is kept
+        writer.share()
         assert kept.shape == (length,)
 
 

@@ -49,6 +49,15 @@ class MassSpectrum(H5FlowStage):
         self.totals = np.zeros(3, np.int64)  # all pairs, J/psi, Z
         self.data_manager.create_dset("mass_spectrum", BIN)
 
+    def state(self) -> dict[str, Any]:
+        """Return what a run that goes on later has to know."""
+        return {"counts": self.counts, "totals": self.totals}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take in what a rank has counted before the run was stopped."""
+        self.counts += state["counts"]
+        self.totals += state["totals"]
+
     def run(self, source_name: str, source_slice: slice, cache: dict[str, Any]) -> None:
         mass = to_host(cache["dimuons"]["mass"])  # np.histogram is NumPy's own
         counts, _ = np.histogram(mass, self.edges)

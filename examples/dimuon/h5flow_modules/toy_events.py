@@ -52,7 +52,7 @@ class ToyEvents(H5FlowGenerator):
             raise ValueError(f"there are no events to make: {asked}")
         if self.chunk_size < 1:
             raise ValueError(f"chunk_size: {self.chunk_size} is not a positive number")
-        self.iteration = 0
+        self.next_chunk = 0  # of all ranks
         self.data_manager.create_dset(self.dset_name, EVENT)
         self.data_manager.create_dset("muons", MUON)
         self.data_manager.create_ref(self.dset_name, "muons")
@@ -72,11 +72,18 @@ class ToyEvents(H5FlowGenerator):
         """Return the number of chunks of this rank, for the progress bar."""
         return math.ceil(len(self.numbers) / (self.chunk_size * self.size))
 
+    def state(self) -> int:
+        """Return where a run goes on that is resumed, whatever its number of ranks."""
+        return self.next_chunk
+
+    def restore(self, state: int) -> None:
+        self.next_chunk = state
+
     def next(self) -> slice:
         # Chunks are dealt to the ranks in turn; alone, a rank gets them all.
-        chunk = self.iteration * self.size + self.rank
+        chunk = self.next_chunk + self.rank
         numbers = self.numbers[chunk * self.chunk_size : (chunk + 1) * self.chunk_size]
-        self.iteration += 1
+        self.next_chunk += self.size
         if not numbers:
             return self.EMPTY
 

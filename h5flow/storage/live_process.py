@@ -1,0 +1,75 @@
+"""One process, one file, which a kill at any moment leaves readable."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import h5py
+
+from h5flow.io.space import full_disk_named
+from h5flow.storage.single_process import SingleProcessStorage
+from h5flow.storage.writer import Writer
+
+__all__ = ["LiveProcessStorage"]
+
+
+class LiveProcessStorage(Writer):
+    """What a run in one process writes: in HDF5's SWMR mode from the first `commit` on.
+
+    Nobody else reads the file meanwhile. In that mode HDF5 writes in an order that keeps the file
+    whole, also where the process is killed.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A file that nobody else writes.
+    mode : str
+        Always ``"a"``.
+    communicator : Communicator, optional
+        The group of one that this process is; nobody is asked anything.
+    """
+
+    name = "live_process"
+
+    def __init__(self, path: Path, mode: str = "a", communicator: object = None) -> None:
+        assert mode == "a", "a run writes its file"
+        super().__init__(path)
+
+    def table(self, path: str, /) -> h5py.Dataset:
+        """Return the table at `path` with every row that was applied: the same object each time.
+
+        Raises
+        ------
+        NoSuchDatasetError
+            There is no table at `path`.
+        """
+        found = super().table(path)
+        self._flush_tables((path,))
+        return found
+
+    def share(self, paths: Collection[str] | None = None, /) -> None:
+        """Give HDF5 the rows that wait in memory: of these tables, of all with None."""
+        SingleProcessStorage.share(self, paths)
+
+    def commit(self) -> None:
+        """Have everything that was applied where a kill of this process cannot take it."""
+        with full_disk_named(self.path):
+            self._flush_tables()
+            if self.is_live and not self._file.swmr_mode:
+                self._go_live()
+            self._file.flush()
+            self._room.flushed()
+
+    def _go_live(self) -> None:
+        self._file.flush()
+        try:
+            # With the datasets that are open, which users may hold.
+            self._file.swmr_mode = True
+        except (RuntimeError, ValueError):
+            self._reopen_live()
+
+    def _reopen_live(self) -> None:
+        self._reopen("live")
+        if not self.is_live:
+            self._reopen("ordinary")
