@@ -201,7 +201,13 @@ class Saver:
 
 
 def _may_forget(part: Component) -> bool:
-    """Return whether a part could lose what it keeps: it neither saves it nor declares that."""
+    """Return whether a part could lose what it keeps: it neither saves it nor declares that.
+
+    A generator without a state is refused in any case while its loop goes on, and has nothing left
+    to do after it.
+    """
+    if isinstance(part, H5FlowGenerator):
+        return False
     says_so = any(
         "resumable" in vars(cls) for cls in type(part).__mro__[:-1] if cls is not Component
     )
