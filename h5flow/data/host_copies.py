@@ -47,6 +47,9 @@ def selection_on_host(value: Any) -> Any:
     """Return a selection of rows as NumPy's; of a masked one the values count, as in NumPy."""
     from h5flow.data.masked import MaskedArray
 
+    if isinstance(value, slice):
+        # CuPy's integers are no indices
+        return slice(*map(download, (value.start, value.stop, value.step)))
     return to_host(value.data if isinstance(value, MaskedArray) else value)
 
 

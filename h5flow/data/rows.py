@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from h5flow.data.host_copies import download
 from h5flow.errors import DataError
 from h5flow.storage.protocol import Rows, TableDescription
 
@@ -126,7 +127,8 @@ def as_count(name: str, rows: Any) -> int:
         It is negative or not a whole number.
     """
     try:
-        count = rows.__index__()
+        # CuPy's integers are no indices
+        count = download(rows).__index__()
     except (AttributeError, TypeError):
         raise DataError(
             f"{name}: a number of rows is a whole number, not {rows!r}",

@@ -99,9 +99,6 @@ class ndarray:
     def __complex__(self) -> complex:
         return complex(unwrap_anywhere(self).item())
 
-    def __index__(self) -> int:
-        return int(unwrap_anywhere(self).__index__())
-
     def _get(self, stream: Any = None, order: str = "C", out: Any = None) -> Any:
         values = unwrap_anywhere(self)
         if out is None:
