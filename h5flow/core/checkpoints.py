@@ -18,6 +18,7 @@ from h5flow.core.hooks import Hooks, Where
 from h5flow.core.loop import LoopResult
 from h5flow.core.output import OpenOutput
 from h5flow.core.parts import PlannedWorkflow
+from h5flow.core.stage import H5FlowStage
 from h5flow.errors import UsageError
 from h5flow.events import CheckpointSaved
 from h5flow.journal.checkpoint import PLACES, Checkpoint, pack
@@ -201,12 +202,12 @@ class Saver:
 
 
 def _may_forget(part: Component) -> bool:
-    """Return whether a part could lose what it keeps: it neither saves it nor declares that.
+    """Return whether a stage could lose what it keeps: it neither saves it nor declares that.
 
     A generator without a state is refused in any case while its loop goes on, and has nothing left
-    to do after it.
+    to do after it; a resource is what `init` has loaded, and may be large.
     """
-    if isinstance(part, H5FlowGenerator):
+    if not isinstance(part, H5FlowStage):
         return False
     says_so = any(
         "resumable" in vars(cls) for cls in type(part).__mro__[:-1] if cls is not Component
@@ -223,10 +224,14 @@ def traces(part: Component) -> dict[str, bytes]:
 
 
 def _trace(value: Any) -> bytes:
+    digest, arrays = hashlib.blake2b(), list[pickle.PickleBuffer]()
     try:
-        return hashlib.blake2b(pickle.dumps(value, 5)).digest()
+        digest.update(pickle.dumps(value, 5, buffer_callback=arrays.append))
+        for array in arrays:  # not copied
+            digest.update(array.raw())
     except Exception:  # whatever users' classes raise
         return str(id(value)).encode()
+    return digest.digest()
 
 
 def identity_of(record: RunRecord) -> dict[str, Any]:
