@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -62,13 +63,13 @@ class DeviceNamespace:
         return f"<{self._namespace.__name__} on {self._device}>"
 
 
-class DeviceRows:
+class DeviceRows(ABC):
     """What stands for rows on a device, and is made of arrays of one library."""
 
     @property
+    @abstractmethod
     def like(self) -> Any:
         """An array of the library, on the rows' device."""
-        raise NotImplementedError
 
 
 def array_in(value: Any) -> Any:
