@@ -47,7 +47,7 @@ class H5FlowDatasetLoopGenerator(H5FlowGenerator):
         self.rows = range(0)
         self._chunk_rows = 1
         self._iteration = 0
-        self._first_chunk = 0
+        self._first_row = 0
         self._room = surroundings().room
 
     def init(self) -> None:
@@ -62,6 +62,7 @@ class H5FlowDatasetLoopGenerator(H5FlowGenerator):
             dataset.shape[0],
             dataset.chunks[0] if dataset.chunks else None,
         )
+        self._first_row = self.rows.start
         self._chunk_rows = chunk_rows(source, self.chunk_size)
         if self.chunk_size == "auto" and self._room is not None:
             self._chunk_rows = self._fitting_rows(source, self._room)
@@ -86,23 +87,30 @@ class H5FlowDatasetLoopGenerator(H5FlowGenerator):
         return math.ceil(len(self.rows) / (self._chunk_rows * self.size))
 
     def state(self) -> dict[str, int]:
-        """Return which chunk comes next, and how large chunks are; the same on all ranks."""
-        chunk = self._first_chunk + self._iteration * self.size
-        return {"chunk": chunk, "chunk_rows": self._chunk_rows}
+        """Return which row comes next, and how large chunks are; the same on all ranks."""
+        return {"row": self._row_of(0), "chunk_rows": self._chunk_rows}
 
     def restore(self, state: Mapping[str, int]) -> None:
-        """Go on with the chunk that came next; the number of ranks may be another one."""
-        self._first_chunk, self._iteration = state["chunk"], 0
-        self._chunk_rows = state["chunk_rows"]
+        """Go on with the row that came next; the number of ranks may be another one.
+
+        Chunks are as large as they were, unless their size is given: smaller ones are what helps
+        where memory was full.
+        """
+        self._first_row, self._iteration = state["row"], 0
+        if self.chunk_size == "auto":
+            self._chunk_rows = state["chunk_rows"]
 
     def next(self) -> slice:
         """Return the next chunk; chunks are dealt in turn by iteration and rank."""
-        chunk = self._first_chunk + self._iteration * self.size + self.rank
+        start = self._row_of(self.rank)
         self._iteration += 1
-        start = self.rows.start + chunk * self._chunk_rows
         if start >= self.rows.stop:
             return self.EMPTY
         return slice(start, min(start + self._chunk_rows, self.rows.stop))
+
+    def _row_of(self, rank: int) -> int:
+        """Return where the next chunk of a rank begins."""
+        return self._first_row + (self._iteration * self.size + rank) * self._chunk_rows
 
 
 def check_chunk_size(chunk_size: Any) -> None:

@@ -268,6 +268,28 @@ def test_a_class_that_cannot_go_on_is_named_at_once(
         execute(stopped(resume=True))
 
 
+def test_full_memory_is_cured_by_smaller_chunks(
+    request_of: Callable[..., RunRequest],
+    content: Any,
+    whole: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Full(Sums):
+        def run(self, source_name: str, source_slice: slice, cache: dict[str, Any]) -> None:
+            if source_slice.start >= 4 and source_slice.stop - source_slice.start > 1:
+                raise MemoryError
+            super().run(source_name, source_slice, cache)
+
+    module = content[0]["sums"]["path"]
+    monkeypatch.setattr(sys.modules[module], "Sums", Full)
+    with pytest.raises(HookError, match="--chunk-size"):
+        execute(request_of())
+    execute(request_of(resume=True, chunk_size=1))
+    found = contents("out.h5")
+    seen = {name: item for name, item in found.items() if name != "sums"}  # counts of chunks
+    assert seen == {name: whole[name] for name in seen}
+
+
 class Counts(H5FlowStage):
     """Keeps a number from chunk to chunk, and does not say so."""
 
