@@ -19,10 +19,10 @@ from h5flow.core.hooks import Hooks, Where
 from h5flow.core.loop import LoopResult, plan_stages, run_loop
 from h5flow.core.output import OpenOutput
 from h5flow.core.parts import Parts, Spec, build_parts
-from h5flow.core.placement import Placement
 from h5flow.core.preparation import Preparation, prepare
 from h5flow.core.ranks import open_channel
 from h5flow.core.request import RunRequest
+from h5flow.core.seating import Seating
 from h5flow.data.device_results import DeviceResults
 from h5flow.data.layout import clean_name
 from h5flow.data.linked_tables import LinkedTables
@@ -133,8 +133,8 @@ class H5FlowManager:
         )
         self._hooks = Hooks(self._tables, observe)
         self.data_manager = self._output.data_manager(self._tables)
-        self._placement: Placement = self._or_discard(
-            lambda: Placement(self._request, self.workflow, self._channel)
+        self._seating: Seating = self._or_discard(
+            lambda: Seating(self._request, self.workflow, self._channel)
         )
         self._parts: Parts = self._or_discard(lambda: build_parts(self._planned, self._construct))
         self.generator = self._parts.generator
@@ -154,7 +154,7 @@ class H5FlowManager:
         source = self.generator.dset_name
         loader = CacheLoader(self._tables, source, strict=self._request.strict)
         specs = self.workflow.stages
-        backends = [self._placement.of(spec) for spec in specs]
+        backends = [self._seating.of(spec) for spec in specs]
         if not all(backend.is_host for backend in backends):
             overwritten = self._tables.rendezvous.catalogue.overwritten
             self._tables.results = DeviceResults(overwritten)
@@ -232,7 +232,7 @@ class H5FlowManager:
                 arguments["chunk_size"] = self._request.chunk_size
         name = arguments["name"]
         around = Surroundings(
-            self._channel.communicator.handle, self._placement.of(spec), self._placement.room
+            self._channel.communicator.handle, self._seating.of(spec), self._seating.room
         )
         return self._hooks.construct(name, spec.classname, cls, arguments, around)
 

@@ -15,7 +15,7 @@ from h5flow.core.request import RunRequest
 from h5flow.errors import H5FlowWarning
 from h5flow.transaction.channel import Channel
 
-__all__ = ["Placement", "Seat", "room_of_all", "shared_devices"]
+__all__ = ["Seat", "Seating", "room_of_all", "shared_devices"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Seat:
     free: int | None
 
 
-class Placement:
+class Seating:
     """The backends of a workflow's parts. Collective, where it is made.
 
     Parameters

@@ -13,9 +13,9 @@ import pytest
 from libraries import make_backend
 
 from h5flow import H5FlowStage
-from h5flow.core.placement import Seat, room_of_all, shared_devices
 from h5flow.core.request import RunRequest
 from h5flow.core.runner import execute
+from h5flow.core.seating import Seat, room_of_all, shared_devices
 from h5flow.errors import H5FlowWarning
 from h5flow.testing.ranks import run_on_ranks
 
