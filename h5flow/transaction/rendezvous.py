@@ -227,6 +227,8 @@ class Rendezvous:
     def write(self, write: Write) -> bool:
         """Queue rows; returns whether they are this rank's alone to write in this iteration."""
         self.channel.check()
+        if self._again is not None:
+            return False
         self._placement.queue.write(write)
         self.catalogue.versions[write.path] += 1
         return self._placement.is_given(write)
