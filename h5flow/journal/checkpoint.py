@@ -22,7 +22,15 @@ from h5flow.data.layout import RECORDS
 from h5flow.errors import DataError
 from h5flow.io.superblock import read_superblock
 
-__all__ = ["CHECKPOINTS", "PLACES", "Checkpoint", "pack", "read_checkpoint", "unpack"]
+__all__ = [
+    "CHECKPOINTS",
+    "PLACES",
+    "Checkpoint",
+    "open_left",
+    "pack",
+    "read_checkpoint",
+    "unpack",
+]
 
 CHECKPOINTS = f"/{RECORDS}/checkpoint"
 PLACES = (f"{CHECKPOINTS}/0", f"{CHECKPOINTS}/1")
@@ -112,16 +120,26 @@ def unpack(raw: bytes) -> Checkpoint | None:
         return None  # of another version
 
 
+def open_left(path: Path) -> h5py.File:
+    """Open a working file for reading that a process may have left without closing it.
+
+    Raises
+    ------
+    OSError
+        It is damaged, or none.
+    """
+    head = read_superblock(path)
+    is_live = head is not None and not head.is_closed
+    return h5py.File(path, "r", swmr=is_live, locking=False)
+
+
 def read_checkpoint(path: Path) -> Checkpoint | None:
     """Return the last whole checkpoint of a working file, None where there is none.
 
     The file may have been left by a process that was killed.
     """
     try:
-        head = read_superblock(path)
-        if head is None:
-            return None
-        with h5py.File(path, "r", swmr=not head.is_closed, locking=False) as file:
+        with open_left(path) as file:
             found = [unpack(file[place][:].tobytes()) for place in PLACES if place in file]
     except (OSError, KeyError, RuntimeError, ValueError, TypeError):
         return None

@@ -14,7 +14,7 @@ from h5flow.errors import FileFormatError
 from h5flow.io.lookup import object_at
 from h5flow.io.open_file import open_file
 from h5flow.io.superblock import mark_closed, read_superblock
-from h5flow.journal.checkpoint import PLACES
+from h5flow.journal.checkpoint import PLACES, open_left
 
 __all__ = ["lost_tables", "revive", "tables_of"]
 
@@ -55,9 +55,7 @@ def revive(path: Path, lengths: Mapping[str, int]) -> None:
 def lost_tables(path: Path, lengths: Mapping[str, int]) -> tuple[str, ...]:
     """Return the tables of a checkpoint that a working file does not have any more."""
     try:
-        head = read_superblock(path)
-        live = head is not None and not head.is_closed
-        with h5py.File(path, "r", swmr=live, locking=False) as file:
+        with open_left(path) as file:
             return tuple(set(lengths) - set(tables_of(file)))
     except (OSError, RuntimeError, KeyError):
         return tuple(lengths)

@@ -14,6 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from file_contents import file_contents
 
 from h5flow import H5FlowGenerator, H5FlowResource, H5FlowStage, run
 from h5flow.core.request import RunRequest
@@ -117,26 +118,11 @@ def request_of(events: Path, content: Any) -> Callable[..., RunRequest]:
     return make
 
 
-def contents(path: str) -> dict[str, Any]:
-    """Return all of the user's in a file: rows, references, regions, metadata."""
-    found: dict[str, Any] = {}
-
-    def take(name: str, item: Any) -> None:
-        if not name.startswith("h5flow"):
-            rows = item[:].tobytes() if isinstance(item, h5py.Dataset) else b""
-            found[name] = rows, {key: np.asarray(v).tolist() for key, v in item.attrs.items()}
-
-    with h5py.File(path, "r") as file:
-        file.visititems(take)
-        assert "h5flow/checkpoint" not in file
-    return found
-
-
 @pytest.fixture
 def whole(request_of: Callable[..., RunRequest]) -> dict[str, Any]:
     """What a run makes that is not interrupted."""
     execute(request_of("whole.h5"))
-    return contents("whole.h5")
+    return file_contents("whole.h5")
 
 
 FAULTS = [(Sums, 4), (Sums, 8), (Sums, -1), (Second, 0), (Second, 4)]
@@ -157,7 +143,7 @@ def test_a_run_that_failed_goes_on(
     assert not Path("out.h5").exists()
     monkeypatch.setattr(cls, "fail_at", None)
     execute(request_of(resume=True))
-    assert contents("out.h5") == whole
+    assert file_contents("out.h5") == whole
     assert not Path("out.h5.partial").exists()
 
 
@@ -188,14 +174,14 @@ def test_it_goes_on_with_another_number_of_ranks(
     run_on_ranks(before, fails)
     monkeypatch.setattr(Sums, "fail_at", None)
     run_on_ranks(after, lambda ranks: execute(request_of(resume=True), communicator=ranks) and None)
-    assert contents("out.h5") == whole
+    assert file_contents("out.h5") == whole
 
 
 def test_without_a_run_that_did_not_end_it_begins(
     request_of: Callable[..., RunRequest], whole: Any
 ) -> None:
     execute(request_of(resume=True))
-    assert contents("out.h5") == whole
+    assert file_contents("out.h5") == whole
 
 
 def test_where_the_output_is_there_nothing_is_done(
@@ -287,7 +273,7 @@ def test_full_memory_is_cured_by_smaller_chunks(
     with pytest.raises(HookError, match="--chunk-size"):
         execute(request_of())
     execute(request_of(resume=True, chunk_size=1))
-    found = contents("out.h5")
+    found = file_contents("out.h5")
     seen = {name: item for name, item in found.items() if name != "sums"}  # counts of chunks
     assert seen == {name: whole[name] for name in seen}
 
@@ -340,7 +326,7 @@ def test_what_declares_that_it_can_go_on_is_believed(
 def test_without_resume_it_begins_anew(stopped: Callable[..., RunRequest], whole: Any) -> None:
     with pytest.warns(UserWarning, match="removed .*out.h5.partial"):
         execute(stopped())
-    assert contents("out.h5") == whole
+    assert file_contents("out.h5") == whole
 
 
 def test_the_older_output_is_as_it_was_until_the_end(
@@ -353,7 +339,7 @@ def test_the_older_output_is_as_it_was_until_the_end(
     assert Path("out.h5").read_bytes() == Path("in.h5").read_bytes()
     monkeypatch.setattr(Sums, "fail_at", None)
     execute(request_of(on_existing="overwrite", resume=True))
-    assert contents("out.h5") == whole
+    assert file_contents("out.h5") == whole
 
 
 class Counter(H5FlowGenerator):

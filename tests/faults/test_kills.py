@@ -19,6 +19,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from file_contents import file_contents
 from ranks import clean_environment, mpiexec
 
 PROJECT = """
@@ -132,19 +133,6 @@ def kill(folder: Path, process: subprocess.Popen[bytes]) -> None:
     process.communicate(timeout=20)
 
 
-def contents(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-
-    def take(name: str, item: Any) -> None:
-        if not name.startswith("h5flow"):
-            rows = item[:].tobytes() if isinstance(item, h5py.Dataset) else b""
-            found[name] = rows, {key: np.asarray(v).tolist() for key, v in item.attrs.items()}
-
-    with h5py.File(path, "r") as file:
-        file.visititems(take)
-    return found
-
-
 @pytest.fixture(scope="module")
 def whole(project: Path) -> dict[str, Any]:
     """What a run makes that is left alone."""
@@ -152,7 +140,7 @@ def whole(project: Path) -> dict[str, Any]:
     printed, _ = process.communicate(timeout=60)
     assert process.returncode == 0, printed.decode()
     (project / "out.h5").rename(project / "whole.h5")
-    return contents(project / "whole.h5")
+    return file_contents(project / "whole.h5")
 
 
 def run_until_done(folder: Path, ranks: list[int], left: int, draw: random.Random) -> int:
@@ -184,7 +172,7 @@ def test_a_killed_run_is_resumed_and_makes_what_it_would_have_made(
         shutil.copy(project / "old.h5", project / "out.h5")
         process_kills = run_until_done(project, ranks, wanted - kills, draw)
         kills += process_kills
-        assert contents(project / "out.h5") == whole
+        assert file_contents(project / "out.h5") == whole
         assert not (project / "out.h5.partial").exists()
 
 
