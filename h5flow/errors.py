@@ -27,6 +27,7 @@ __all__ = [
     "Place",
     "Problem",
     "ReverseReferenceError",
+    "Stopped",
     "UsageError",
     "did_you_mean",
 ]
@@ -185,6 +186,22 @@ class OtherRankError(H5FlowError):
         super().__init__(message, place=place, advice=advice)
         self.rank = rank
         self.exit_status = status  # type: ignore[misc]  # of the other rank's error
+
+
+class Stopped(H5FlowError):
+    """A run was asked to stop, and has stopped at the end of a chunk: it can be resumed.
+
+    Parameters
+    ----------
+    message : str
+        Why, and after which chunk.
+    status : int
+        What to exit with: 130 or 143 after a signal, 75 where the time was over.
+    """
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.exit_status = status  # type: ignore[misc]  # of this one
 
 
 class H5FlowWarning(UserWarning):

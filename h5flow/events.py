@@ -134,10 +134,14 @@ class ConfigFinished:
 
 @dataclass(frozen=True)
 class CheckpointSaved:
-    """A run that is stopped from now on can go on from here: `chunks` of the loop are done."""
+    """What a run that is stopped from now on can go on from: `chunks` of the loop are done.
+
+    `is_resumable` is False where nothing was done yet, or a stage keeps something unsaved.
+    """
 
     working_path: str
     chunks: int
+    is_resumable: bool = True
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Literal
@@ -12,10 +13,13 @@ from h5flow.cli.options import USAGE
 from h5flow.cli.report import paragraph, report_on
 from h5flow.cli.signals import interruptible
 from h5flow.comm.choose import is_one_of_many, launched_rank
+from h5flow.core.stopping import StopRequest
 from h5flow.errors import OtherRankError, UsageError
 from h5flow.observe.watch import Watch
 
 __all__ = ["main"]
+
+STDERR = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,8 +63,9 @@ def _parsed(words: Sequence[str]) -> int:
         return 0
     if command.ranks != 1:
         return _launch(command.ranks, words)
-    with interruptible() as afterwards:
-        status = _run(command)
+    stop = StopRequest(command.request.time_limit)
+    with interruptible(stop, tell=_tell_of_stop) as afterwards:
+        status = _run(command, stop)
         # mpiexec passes Ctrl-C on to ranks that may be ending already, since another was faster
         afterwards.ignored = status != 0 and is_one_of_many()
     return status
@@ -93,7 +98,14 @@ def _launch(ranks: int | Literal["auto"], words: Sequence[str]) -> int:
         return error.exit_status
 
 
-def _run(command: Command) -> int:
+def _tell_of_stop() -> None:
+    """Say that a signal was heard; not through a stream, which the handler may have interrupted."""
+    if launched_rank() == 0:
+        line = b"h5flow: stopping at the end of this chunk; a second signal stops at once\n"
+        os.write(STDERR, b"\n" * os.isatty(STDERR) + line)  # below the progress
+
+
+def _run(command: Command, stop: StopRequest) -> int:
     watch = Watch(sys.stderr, quiet=command.quiet, profile=command.profile)
     try:
         with log_shown(command.verbose), warnings_shown(), watch:
@@ -101,7 +113,7 @@ def _run(command: Command) -> int:
             from h5flow.core.ranks import expect_end
             from h5flow.core.runner import execute
 
-            summary = execute(command.request, watch)
+            summary = execute(command.request, watch, stop=stop)
             if summary.nothing_to_do and launched_rank() == 0:
                 say(f"h5flow: {summary.output} is finished: nothing to do")
             watch.summarize()

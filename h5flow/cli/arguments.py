@@ -89,6 +89,7 @@ def parse(words: Sequence[str], environ: Mapping[str, str] = os.environ) -> Comm
         resume=found.resume,
         force=found.force,
         checkpoint_every=found.checkpoint_every,
+        time_limit=found.time_limit,
     )
     ranks = _number_of_ranks(found, request.comm)
     return Command(

@@ -21,7 +21,8 @@ EXIT_STATUSES = """\
 The first form is strict, the second, older one lenient: see --strict and --lenient.
 
 exit status: 0 done; 1 the run failed; 2 the command line or a workflow file is wrong;
-130 interrupted, 143 terminated. Unless it is 0, the output is as it was."""
+75 stopped in time, 130 interrupted, 143 terminated: --resume goes on.
+Unless it is 0, the output is as it was."""
 
 SEE_HELP = "'h5flow --help' lists all options."
 
@@ -155,6 +156,13 @@ def _add_existing(parser: Parser) -> None:
         default=10.0,
         help="how much of a loop is done again at most (default 10)",
     )
+    interrupted.add_argument(
+        "--time-limit",
+        metavar="[H:]MM:SS",
+        type=_time_limit,
+        help="after so long end the chunk, save a checkpoint and exit with 75; so does the signal "
+        "USR1",
+    )
 
 
 def _add_how(parser: Parser) -> None:
@@ -285,6 +293,26 @@ def _seconds(text: str) -> float:
         seconds = -1.0
     if not 0 <= seconds < float("inf"):
         raise argparse.ArgumentTypeError(f"'{text}' is not a number of seconds, 0 or more")
+    return seconds
+
+
+def _time_limit(text: str) -> float:
+    days, dash, clock = text.rpartition("-")
+    fields = clock.split(":")
+    try:
+        numbers = [int(field) for field in fields[:-1]] + [float(fields[-1])]
+        day = int(days) if dash else 0
+    except ValueError:
+        numbers = []
+    seconds = 0.0
+    for number in numbers:
+        seconds = 60 * seconds + number
+    seconds += 86_400 * day if numbers else 0
+    in_range = all(0 <= number < 60 for number in numbers[1:]) and all(n >= 0 for n in numbers)
+    if not 1 <= len(numbers) <= 3 or not in_range or not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is no time: write 1:55:00 (hours), 55:00 (minutes) or 3300 (seconds)"
+        )
     return seconds
 
 

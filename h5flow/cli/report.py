@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from h5flow import __version__, errors
-from h5flow.cli.signals import Terminated
-from h5flow.errors import ConfigError, H5FlowError, HookError
+from h5flow.core.stopping import WORDS
+from h5flow.errors import ConfigError, H5FlowError, HookError, Stopped
 
 __all__ = ["Report", "paragraph", "report_on"]
 
@@ -38,8 +38,10 @@ def report_on(error: BaseException, *, state: str, verbose: int = 0) -> Report:
         From 2 on, every traceback is shown, and whole.
     """
     if isinstance(error, KeyboardInterrupt):
-        ended = ("terminated", 143) if isinstance(error, Terminated) else ("interrupted", 130)
-        text, status = f"h5flow: {ended[0]}; {state}", ended[1]
+        status = getattr(error, "exit_status", 130)
+        text = f"h5flow: {WORDS[status]}; {state}"
+    elif isinstance(error, Stopped):
+        text, status = f"h5flow: {error.message}; {state}", error.exit_status
     elif isinstance(error, SystemExit):
         text, status = _of_exit(error, state), 1
     elif isinstance(error, H5FlowError):

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as exceptions, so that files are closed and working files are removed."""
+"""Signals: in a loop they are noted, elsewhere they are exceptions, so that files are closed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 
-__all__ = ["CLEAN_UP_SECONDS", "Terminated", "interruptible"]
+from h5flow.comm.grace import SAME_SECONDS
+from h5flow.core.stopping import IN_TIME, StopRequest
+
+__all__ = ["CLEAN_UP_SECONDS", "Terminated", "TimeIsOver", "interruptible"]
 
 # So long further signals do not disturb the clean-up; a later Ctrl-C ends one that hangs.
 CLEAN_UP_SECONDS = 3.0
@@ -24,6 +27,19 @@ class Terminated(KeyboardInterrupt):
     """
 
     exit_status = 143
+
+
+class TimeIsOver(KeyboardInterrupt):
+    """The batch system has said for the second time that it will end the process soon."""
+
+    exit_status = IN_TIME
+
+
+EXCEPTIONS: dict[int, type[KeyboardInterrupt]] = {
+    signal.SIGINT: KeyboardInterrupt,
+    signal.SIGTERM: Terminated,
+    signal.SIGUSR1: TimeIsOver,
+}
 
 
 @dataclass
@@ -40,13 +56,22 @@ class Afterwards:
 
 
 @contextmanager
-def interruptible(clock: Callable[[], float] = time.monotonic) -> Iterator[Afterwards]:
+def interruptible(
+    stop: StopRequest | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    tell: Callable[[], None] = lambda: None,
+) -> Iterator[Afterwards]:
     """Raise `KeyboardInterrupt` at Ctrl-C and `Terminated` at SIGTERM, once for several at once.
 
     Parameters
     ----------
+    stop : StopRequest, optional
+        Where a first signal is noted, in place of being raised, as long as the run looks there.
+        SIGUSR1 is handled with it only, and always noted first.
     clock : callable
         Seconds since any moment.
+    tell : callable
+        Says that a signal was noted.
 
     Yields
     ------
@@ -58,12 +83,8 @@ def interruptible(clock: Callable[[], float] = time.monotonic) -> Iterator[After
         # only the main thread may set handlers
         yield afterwards
         return
-    numbers = [signal.SIGTERM]
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        # a shell lets jobs in the background ignore Ctrl-C
-        numbers.append(signal.SIGINT)
     # None: a handler that was not set from Python cannot be put back
-    before = {number: signal.getsignal(number) or signal.SIG_DFL for number in numbers}
+    before = {number: signal.getsignal(number) or signal.SIG_DFL for number in _numbers(stop)}
     owner = os.getpid()
     latest, terminated = -CLEAN_UP_SECONDS, False
 
@@ -79,14 +100,39 @@ def interruptible(clock: Callable[[], float] = time.monotonic) -> Iterator[After
             return
         if clock() - latest < CLEAN_UP_SECONDS or (is_term and terminated):
             return
+        if stop is not None and _is_noted(stop, number, tell):
+            return
         latest, terminated = clock(), terminated or is_term
-        raise Terminated if is_term else KeyboardInterrupt
+        raise EXCEPTIONS[number]
 
     try:
-        for number in numbers:
+        for number in before:
             signal.signal(number, end)
         yield afterwards
     finally:
         for number, handler in before.items():
             if not afterwards.ignored:
                 signal.signal(number, handler)
+
+
+def _numbers(stop: StopRequest | None) -> list[signal.Signals]:
+    numbers = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        # a shell lets jobs in the background ignore Ctrl-C
+        numbers.append(signal.SIGINT)
+    if stop is not None:
+        numbers.append(signal.SIGUSR1)
+    return numbers
+
+
+def _is_noted(stop: StopRequest, number: int, tell: Callable[[], None]) -> bool:
+    """Note a signal, or leave one that is the same sent twice; returns whether that is all."""
+    noted_for = stop.noted_for()
+    if noted_for is not None:
+        return noted_for < SAME_SECONDS
+    if not stop.is_awaited and number != signal.SIGUSR1:
+        return False
+    stop.note(number)
+    with suppress(OSError):
+        tell()
+    return True

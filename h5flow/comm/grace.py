@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 
 from h5flow.comm.situation import Witness
 from h5flow.comm.verdict import Verdict
 
-__all__ = ["GRACE_SECONDS", "Grace"]
+__all__ = ["DEFERRED_SECONDS", "GRACE_SECONDS", "SAME_SECONDS", "Grace"]
 
 GRACE_SECONDS = 5.0
+# What a chunk may take to end after a first signal: batch systems kill 30 s after SIGTERM.
+DEFERRED_SECONDS = 20.0
+# A signal that comes this soon after another one is the same, sent twice: a terminal sends it to
+# all processes, and a launcher passes it on.
+SAME_SECONDS = 1.0
 # Of several ranks that are late only the first reports: the one that holds up others sooner than
 # those that wait, and a low rank sooner than a high one; by more than an abort takes.
 WAITING_EXTRA, RANK_EXTRA, LONGEST_RANK_EXTRA = 1.0, 0.3, 1.8
@@ -30,6 +36,10 @@ class Grace:
     def __init__(self, rank: int, witness: Witness, was_dismissed: Callable[[float], bool]) -> None:
         self._rank, self._witness, self._was_dismissed = rank, witness, was_dismissed
         self._seconds = GRACE_SECONDS + min(rank * RANK_EXTRA, LONGEST_RANK_EXTRA)
+        #: Whether the handlers note a first signal, with which the run ends its chunk.
+        self.is_deferring = False
+        self._first: float | None = None
+        self._extra = 0.0
         self._interruption: tuple[float, int] | None = None
         self._ending: tuple[float, Verdict] | None = None
 
@@ -39,9 +49,20 @@ class Grace:
         return self._ending is not None
 
     def interrupt(self, number: int, now: float) -> None:
-        """Begin to count, at the first of several signals."""
-        if self._interruption is None or self._was_dismissed(self._interruption[0]):
-            self._interruption = now, number
+        """Begin to count, at the first of several signals; anew at a second one in a loop."""
+        is_first = self._first is None
+        self._first = now if self._first is None else self._first
+        if not self.is_deferring:
+            if self._interruption is None or self._was_dismissed(self._interruption[0]):
+                self._interruption, self._extra = (now, number), 0.0
+        elif is_first and number != signal.SIGUSR1:
+            self._interruption, self._extra = (now, number), DEFERRED_SECONDS
+        elif (
+            not is_first
+            and now - self._first > SAME_SECONDS
+            and (self._extra or self._interruption is None)
+        ):
+            self._interruption, self._extra = (now, number), 0.0
 
     def end(self, status: int, report: str, now: float) -> None:
         """Begin to count, at the first of several failures."""
@@ -50,11 +71,12 @@ class Grace:
 
     def look(self, now: float) -> Verdict | None:
         """Return why all ranks are to be stopped, if so."""
-        if self._interruption is not None and now - self._interruption[0] >= self._seconds:
+        passed = -1.0 if self._interruption is None else now - self._interruption[0] - self._extra
+        if self._interruption is not None and passed >= self._seconds:
             arrival, number = self._interruption
             if self._was_dismissed(arrival):
                 self._interruption = None
-            elif found := self._verdict(now - arrival, "was interrupted and ", 128 + number):
+            elif found := self._verdict(passed, "was interrupted and ", _status(number)):
                 return found
         if self._ending is not None and now - self._ending[0] >= self._seconds:
             begin, failure = self._ending
@@ -69,3 +91,8 @@ class Grace:
         doing = self._witness.describe()
         text = f"h5flow: rank {self._rank} {cause}{still} {doing}; all ranks are stopped"
         return Verdict(f"{report.rstrip()}\n{text}" if report else text, status)
+
+
+def _status(number: int) -> int:
+    """Return what to exit with: 75 where the time is over, as for a run that stops by itself."""
+    return 75 if number == signal.SIGUSR1 else 128 + number

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM of a rank: what their handlers raise waits where h5flow must not be left."""
+"""Signals of a rank: what their handlers raise waits where h5flow must not be left."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["NUMBERS", "Interruptions", "Shield"]
 
 Handler: TypeAlias = Callable[[int, FrameType | None], Any]
 
-NUMBERS = (signal.SIGINT, signal.SIGTERM)
+NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 # A handler runs at about the time at which the watching thread hears of the signal, on either side.
 TOLERANCE = 1.0
 
@@ -65,6 +65,8 @@ class Interruptions:
 
     def __init__(self, wakeup: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.shield = Shield()
+        #: Whether a handler that raises nothing has noted that the run is to end its chunk.
+        self.is_deferring = False
         self.kept: BaseException | None = None
         self.previous_wakeup = -1
         self._wakeup, self._clock = wakeup, clock
@@ -131,7 +133,8 @@ class Interruptions:
                 raise
             self.kept = self.kept or error
         else:
-            self._dismissed = self._clock()
+            if not self.is_deferring or number == signal.SIGUSR1:
+                self._dismissed = self._clock()
 
 
 _opened: set[Interruptions] = set()

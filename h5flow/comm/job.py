@@ -14,13 +14,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from h5flow.comm.grace import DEFERRED_SECONDS, SAME_SECONDS
+
 __all__ = ["END_SECONDS", "Job"]
 
-# So long ranks may take to end in order, which they do within 6 s by themselves.
-END_SECONDS = 8.0
-# A Ctrl-C that comes this soon after another signal is the same one, sent twice.
-SAME_SECONDS = 1.0
-NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# So long ranks may take to end in order after a signal: they end their chunk within 20 s, or end
+# in 6 s more by themselves.
+END_SECONDS = DEFERRED_SECONDS + 8.0
+NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
 # Becomes mpiexec, which the kernel then ends with its parent, even when that is killed (Linux).
 # Signals are blocked until here, where they end this process without a word.
@@ -41,7 +42,8 @@ for number in signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP:
     signal.signal(number, signal.SIG_DFL)
 if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+blocked = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1]
+signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)
 os.execv(command[0], command)
 """
 
@@ -50,8 +52,8 @@ class Job:
     """A launcher and its ranks, in a session of their own, which no key of the terminal reaches.
 
     The first Ctrl-C is passed on to the ranks, once; SIGTERM is passed on, and a closed terminal
-    as SIGTERM. All are killed 8 s after the first of them, or at a second Ctrl-C. Ctrl-Z stops
-    this process alone: the ranks go on.
+    as SIGTERM. All are killed 28 s after the first of them, or at a second Ctrl-C. SIGUSR1 is
+    passed on, and nothing else comes of it. Ctrl-Z stops this process alone: the ranks go on.
 
     Parameters
     ----------
@@ -112,6 +114,9 @@ class Job:
                 self._handlers[number] = signal.signal(number, self._handle) or signal.SIG_DFL
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGUSR1:
+            self._pass_on(number)
+            return
         now = time.monotonic()
         number = signal.SIGINT if number == signal.SIGINT else signal.SIGTERM
         if self.passed_on is None:

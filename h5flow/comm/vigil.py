@@ -35,7 +35,8 @@ class Vigil:
       users' code, and where h5flow is `shielded` at the next `raise_if_interrupted`. If one has
       raised, or could not run, all ranks are stopped five seconds after the signal, with status
       130 or 143. An extension module that keeps the interpreter's lock also keeps this thread from
-      hearing of the signal.
+      hearing of the signal. While the vigil is `deferring`, a first SIGINT or SIGTERM gives 20 s
+      more, and a first SIGUSR1 any time.
     - After `ending`, they are stopped in five seconds as well.
     - Where rank 0 has told nobody anything for `stall_seconds`, it prints what every rank is
       doing, and stops them with status 1.
@@ -101,6 +102,15 @@ class Vigil:
         """
         if self._interruptions.kept is not None:
             self._interruptions.raise_kept()
+
+    @contextmanager
+    def deferring(self) -> Iterator[None]:
+        """Let a first signal, which its handler notes, end the chunk in some more seconds."""
+        self._interruptions.is_deferring = self._grace.is_deferring = True
+        try:
+            yield
+        finally:
+            self._interruptions.is_deferring = self._grace.is_deferring = False
 
     @contextmanager
     def patient(self) -> Iterator[None]:

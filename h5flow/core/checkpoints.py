@@ -19,6 +19,7 @@ from h5flow.core.loop import LoopResult
 from h5flow.core.output import OpenOutput
 from h5flow.core.parts import PlannedWorkflow
 from h5flow.core.stage import H5FlowStage
+from h5flow.core.stopping import StopRequest
 from h5flow.errors import UsageError
 from h5flow.events import CheckpointSaved
 from h5flow.journal.checkpoint import PLACES, Checkpoint, pack
@@ -78,6 +79,8 @@ class Saver:
         Seconds between two checkpoints of a loop; rank 0's clock counts.
     start : Checkpoint, optional
         From which the command goes on.
+    stop : StopRequest, optional
+        Where a wish that the run stops is noted, on this rank.
     clock : callable
         Seconds since any moment.
     """
@@ -89,11 +92,13 @@ class Saver:
         planned: Sequence[PlannedWorkflow],
         every: float,
         start: Checkpoint | None = None,
+        stop: StopRequest | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.stop = stop or StopRequest()
         self._output, self._rendezvous = output, output.rendezvous
         self._command = [identity_of(record) for record in records]
-        self._can_go_on = [not what_cannot_go_on(workflow) for workflow in planned]
+        self._why_not = [what_cannot_go_on(workflow) for workflow in planned]
         self._every, self._start, self._clock = every, start, clock
         self._number = 0 if start is None else start.number + 1
         self._due = clock() + every
@@ -128,15 +133,29 @@ class Saver:
         self._rendezvous.end()
         return found
 
-    def is_due(self) -> bool:
-        """Return whether it is time for the next one, the same on all ranks."""
-        return self._rendezvous.channel.by_first(
-            "looking at the clock", lambda: self._clock() >= self._due
+    def why_not(self, position: int) -> str:
+        """Say why a workflow that stops in its loop cannot go on; empty where it can."""
+        return self._why_not[position]
+
+    def look(self) -> tuple[bool, int]:
+        """Return whether a checkpoint is due, and the status to stop with or 0. Collective.
+
+        Rank 0's clock tells the first; any rank may have been asked to stop.
+        """
+        looks = self._rendezvous.channel.by_each(
+            "looking at the clock",
+            lambda: (self._clock() >= self._due, self.stop.status()),
         )
+        return looks[0][0], next((status for _, status in looks if status), 0)
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether what is done would not have to be done again."""
+        return self._output.is_resumable
 
     def save(self, hooks: Hooks, parts: Iterable[Component], standing: Standing) -> None:
         """Save a checkpoint, where the workflow can go on from one."""
-        if not self._can_go_on[standing.position] and not standing.is_looped:
+        if self._why_not[standing.position] and not standing.is_looped:
             return
         begin = self._clock()
         where = Where("")
@@ -179,7 +198,11 @@ class Saver:
         # at most a hundredth of the time, unless every chunk is wanted
         self._due = self._clock() + (max(self._every, 100 * took) if self._every else 0.0)
         self._output.observe(
-            CheckpointSaved(str(self._output.working_path), standing.result.chunks)
+            CheckpointSaved(
+                str(self._output.working_path),
+                standing.result.chunks,
+                self._output.is_resumable,
+            )
         )
 
     def begin(self, parts: Iterable[Component]) -> None:

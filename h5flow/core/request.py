@@ -35,6 +35,8 @@ class RunRequest:
         Whether to go on with a run that did not end; also where it was another command's.
     checkpoint_every : float
         Seconds between two moments of a loop from which a run can be resumed; 0: after each chunk.
+    time_limit : float or None
+        Seconds after which the run stops at the end of its chunk, and can be resumed.
     """
 
     configs: tuple[str | Mapping[str, Any] | Workflow, ...]
@@ -55,6 +57,7 @@ class RunRequest:
     resume: bool = False
     force: bool = False
     checkpoint_every: float = 10.0
+    time_limit: float | None = None
 
 
 @dataclass(frozen=True)

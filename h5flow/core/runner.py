@@ -16,6 +16,7 @@ from h5flow.core.output import OpenOutput
 from h5flow.core.preparation import Preparation, prepare
 from h5flow.core.ranks import one_voice, open_channel
 from h5flow.core.request import RunRequest, RunSummary
+from h5flow.core.stopping import StopRequest
 from h5flow.core.workflow import H5FlowManager, open_output
 from h5flow.errors import UsageError
 from h5flow.events import Observer, ignore_event
@@ -129,6 +130,7 @@ def execute(
     observe: Observer = ignore_event,
     *,
     communicator: Communicator | None = None,
+    stop: StopRequest | None = None,
 ) -> RunSummary:
     """Do what a request asks for. Collective.
 
@@ -138,15 +140,20 @@ def execute(
         Told what happens, on rank 0.
     communicator : Communicator, optional
         The ranks, in place of those that the request names.
+    stop : StopRequest, optional
+        Where handlers of signals note that the run is to stop; with the request's time limit.
 
     Raises
     ------
+    Stopped
+        It was asked to, and can be resumed.
     UsageError
         The request or a workflow is wrong; nothing was created.
     H5FlowError
         The run failed; the output is as it was.
     """
     begin = time.perf_counter()
+    stop = stop or StopRequest(request.time_limit)
     channel = open_channel(communicator or request.comm, request.stall_timeout)
     try:
         with one_voice(channel):
@@ -158,7 +165,12 @@ def execute(
             with open_output(prepared, watch) as output:
                 start = prepared.plan.resumed
                 saver = Saver(
-                    output, prepared.records, prepared.planned, request.checkpoint_every, start
+                    output,
+                    prepared.records,
+                    prepared.planned,
+                    request.checkpoint_every,
+                    start,
+                    stop,
                 )
                 done = [
                     _run_one(prepared, position, output, saver, watch)

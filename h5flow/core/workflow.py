@@ -6,17 +6,18 @@ import os
 import time
 import warnings
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
 from h5flow.config.workflow import GeneratorSpec, StageSpec, Workflow
 from h5flow.core.cache import CacheLoader
-from h5flow.core.checkpoints import Saver, Standing
+from h5flow.core.checkpoints import Saver
 from h5flow.core.component import Component, Surroundings
 from h5flow.core.hooks import Hooks, Where
-from h5flow.core.loop import LoopResult, plan_stages, run_loop
+from h5flow.core.keeping import Keeper
+from h5flow.core.loop import LoopResult, PlannedStage, plan_stages, run_loop
 from h5flow.core.output import OpenOutput
 from h5flow.core.parts import Parts, Spec, build_parts
 from h5flow.core.preparation import Preparation, prepare
@@ -26,7 +27,13 @@ from h5flow.core.seating import Seating
 from h5flow.data.device_results import DeviceResults
 from h5flow.data.layout import clean_name
 from h5flow.data.linked_tables import LinkedTables
-from h5flow.errors import ConfigError, H5FlowWarning, Problem, UsageError, did_you_mean
+from h5flow.errors import (
+    ConfigError,
+    H5FlowWarning,
+    Problem,
+    UsageError,
+    did_you_mean,
+)
 from h5flow.events import ConfigFinished, ConfigStarted, Observer, ignore_event
 from h5flow.journal.provenance import RunRecord
 from h5flow.modules.dataset_loop import H5FlowDatasetLoopGenerator
@@ -100,10 +107,6 @@ class H5FlowManager:
         saver: Saver | None = None,
     ) -> None:
         self._observe = observe
-        self._saver, self._position = saver, position
-        self._start = None if saver is None else saver.start_of(position)
-        self._lengths_before: Mapping[str, int] = {}
-        self._has_begun = False
         self._begin = time.perf_counter()
         prepared = prepared or _prepare_alone(
             RunRequest(
@@ -121,7 +124,9 @@ class H5FlowManager:
         self.workflow = self._planned.workflow
         self._input = prepared.input_of(position)
         self._record = prepared.records[position]
-        self._result = LoopResult(0, 0)
+        source = self.workflow.generator.dset_name
+        self._keeper = Keeper(saver, position, self._channel, source)
+        self._result = self._keeper.done
         self._done: list[str] = []
         self._owns_output = output is None
         self._output = output or open_output(prepared, observe)
@@ -143,10 +148,10 @@ class H5FlowManager:
     def init(self) -> None:
         """Call ``init`` of resources, generator and stages. Collective."""
         self._begin_step("init")
-        if self._is_finished:
-            return
-        self._or_discard(self._init if self._start is None else self._init_again)
-        self._or_discard(lambda: self._save(LoopResult(0, 0) if self._start is None else None))
+        if not self._keeper.is_finished:
+            self._or_discard(self._init if self._keeper.start is None else self._init_again)
+        parts, seconds = self._all_parts(), self._seconds
+        self._or_discard(lambda: self._keeper.after_init(self._hooks, parts, seconds))
 
     def run(self) -> None:
         """Loop over the source. Collective."""
@@ -159,22 +164,9 @@ class H5FlowManager:
             overwritten = self._tables.rendezvous.catalogue.overwritten
             self._tables.results = DeviceResults(overwritten)
         planned = plan_stages(self.stages, [spec.requires for spec in specs], backends)
-        start = self._start
-        done = LoopResult(0, 0) if start is None else LoopResult(start.chunks, start.rows)
-        self._result = done
-        if start is None or not start.is_looped:
-            self._result = self._or_discard(
-                lambda: run_loop(
-                    self.generator,
-                    planned,
-                    self._hooks,
-                    loader,
-                    self._observe,
-                    done,
-                    self._save_if_due,
-                )
-            )
-            self._or_discard(lambda: self._save(self._result, is_looped=True))
+        if not self._keeper.is_looped:
+            self._result = self._or_discard(lambda: self._loop(planned, loader))
+            self._or_discard(lambda: self._keeper.after_loop(self._result))
         self._tables.results = None  # nobody reads what `finish` leaves on a device
 
     def finish(self) -> None:
@@ -192,9 +184,13 @@ class H5FlowManager:
 
     def outcome(self) -> dict[str, Any]:
         """Return how far the loop went: chunks, rows and seconds."""
-        seconds = time.perf_counter() - self._begin
-        seconds += 0.0 if self._start is None else self._start.seconds
-        return {"chunks": self._result.chunks, "rows": self._result.rows, "seconds": seconds}
+        result = self._result
+        return {"chunks": result.chunks, "rows": result.rows, "seconds": self._seconds()}
+
+    def _seconds(self) -> float:
+        start = self._keeper.start
+        before = 0.0 if start is None else start.seconds
+        return before + time.perf_counter() - self._begin
 
     def _begin_step(self, step: str) -> None:
         """Refuse a step that is out of turn: a loop without init would silently do nothing."""
@@ -237,10 +233,12 @@ class H5FlowManager:
         return self._hooks.construct(name, spec.classname, cls, arguments, around)
 
     def _init(self) -> None:
+        self._keeper.begin()
+        self._call_init()
+
+    def _call_init(self) -> None:
         source = self.generator.dset_name
         where = Where(source)
-        if self._saver is not None and self._start is None:
-            self._lengths_before = self._saver.lengths()
         for resource in self._parts.resources:
             self._hooks.call(resource, "init", where, source)
         if self.generator.copies_input:
@@ -252,15 +250,15 @@ class H5FlowManager:
 
     def _init_again(self) -> None:
         """Do what `init` has done before the run was stopped, and take its state in."""
-        assert self._start is not None
-        self._lengths_before = self._start.lengths_before
-        with self._tables.rendezvous.again(self._lengths_before):
-            self._init()
+        start = self._keeper.start
+        assert start is not None
+        with self._tables.rendezvous.again(self._keeper.begin()):
+            self._call_init()
         where, size = Where(""), self._channel.size
         for part in self._all_parts():
             if not hasattr(part, "restore"):
                 continue
-            states = self._start.states.get(part.name, ())
+            states = start.states.get(part.name, ())
             if part is self.generator:
                 states = states[:1]  # the same on all ranks
                 rounds = len(states)
@@ -277,26 +275,17 @@ class H5FlowManager:
     def _all_parts(self) -> tuple[Component, ...]:
         return (*self._parts.resources, self.generator, *self.stages)
 
-    def _save_if_due(self, result: LoopResult) -> None:
-        if self._saver is not None and self._saver.is_due():
-            self._save(result)
-
-    def _save(
-        self, result: LoopResult | None, *, is_looped: bool = False, is_finished: bool = False
-    ) -> None:
-        """Save a checkpoint, where there is anything new."""
-        if self._saver is None:
-            return
-        if not self._has_begun:
-            self._has_begun = True
-            self._saver.begin(self._all_parts())
-        if result is None:
-            return
-        seconds = self.outcome()["seconds"]
-        standing = Standing(
-            self._position, self._lengths_before, result, is_looped, is_finished, seconds
-        )
-        self._saver.save(self._hooks, self._all_parts(), standing)
+    def _loop(self, stages: Sequence[PlannedStage], loader: CacheLoader) -> LoopResult:
+        with self._keeper.looping():
+            return run_loop(
+                self.generator,
+                stages,
+                self._hooks,
+                loader,
+                self._observe,
+                self._keeper.done,
+                self._keeper.after_chunk,
+            )
 
     def _check_source(self) -> None:
         spec = self.workflow.generator
@@ -327,13 +316,8 @@ class H5FlowManager:
         chunks = self._hooks.call(self.generator, "__len__", where)[self._hooks.rank]
         return int(chunks) if isinstance(chunks, Integral) else None
 
-    @property
-    def _is_finished(self) -> bool:
-        """Whether all hooks have ended before the run was stopped."""
-        return self._start is not None and self._start.is_finished
-
     def _finish(self) -> None:
-        if not self._is_finished:
+        if not self._keeper.is_finished:
             self._call_finish()
         self._drop()
         self._tables.settle()
@@ -351,8 +335,7 @@ class H5FlowManager:
         for resource in self._parts.resources:
             self._hooks.call(resource, "finish", where, source)
         if self._dropped():
-            # what is dropped cannot be brought back
-            self._save(self._result, is_looped=True, is_finished=True)
+            self._keeper.before_drop(self._result)
 
     def _dropped(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys((*self.workflow.drop, *self._request.drop)))
@@ -363,7 +346,7 @@ class H5FlowManager:
             deleted = self._output.rendezvous.deleted
             if self._tables.delete(name) or clean_name(name) in deleted:
                 continue
-            if self._is_finished:
+            if self._keeper.is_finished:
                 deleted.add(clean_name(name))  # gone before the run was stopped
             else:
                 warnings.warn(

@@ -88,7 +88,7 @@ class Summary:
             config.finished = event
             self._configs.append(_Config())
         elif isinstance(event, CheckpointSaved):
-            self.checkpoint = event
+            self.checkpoint = event if event.is_resumable else None
         elif isinstance(event, Published):
             self.published = event
 

@@ -50,7 +50,7 @@ class Watch:
 
     @property
     def checkpoint(self) -> CheckpointSaved | None:
-        """The last checkpoint, None before there is one."""
+        """The last checkpoint, None where a run that is stopped would have to begin anew."""
         return self._summary.checkpoint
 
     @property

@@ -36,6 +36,10 @@ class Guard(Protocol):
         """Allow any time between two exchanges."""
         ...
 
+    def deferring(self) -> AbstractContextManager[Any]:
+        """Let a first signal end the chunk, not the rank: its handler has noted it."""
+        ...
+
     def raise_if_interrupted(self) -> None:
         """Raise what a signal that was kept back stands for."""
         ...
@@ -57,6 +61,7 @@ class Unguarded:
         return nullcontext()
 
     patient = shielded
+    deferring = shielded
 
     def raise_if_interrupted(self) -> None:
         """Do nothing."""

@@ -21,7 +21,7 @@ def run_is(monkeypatch: pytest.MonkeyPatch) -> Callable[[Execute], list[RunReque
     requests: list[RunRequest] = []
 
     def install(execute: Execute) -> list[RunRequest]:
-        def record(request: RunRequest, observe: Observer) -> RunSummary:
+        def record(request: RunRequest, observe: Observer, **_more: object) -> RunSummary:
             requests.append(request)
             return execute(request, observe) or RunSummary("out.h5", "")
 

@@ -221,3 +221,24 @@ def test_the_stall_timeout_is_read() -> None:
 @pytest.mark.parametrize("seconds", ["-1", "soon", "nan", "inf"])
 def test_a_stall_timeout_that_is_none_is_refused(seconds: str) -> None:
     assert "is not a number of seconds" in refusal_of(f"run --stall-timeout={seconds} a.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1:55:00", 6900),
+        ("55:00", 3300),
+        ("3300", 3300),
+        ("0.5", 0.5),
+        ("26:00:00", 93_600),
+        ("2-01:00:00", 176_400),
+    ],
+)
+def test_a_time_limit_is_written_as_batch_systems_do(text: str, seconds: float) -> None:
+    assert parse(["run", "a.yaml", "--time-limit", text]).request.time_limit == seconds
+
+
+@pytest.mark.parametrize("text", ["0", "-5", "1:75", "1:2:3:4", "soon", "1::3", "nan", "inf", ""])
+def test_a_wrong_time_limit_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is no time: write 1:55:00"):
+        parse(["run", "a.yaml", f"--time-limit={text}"])

@@ -19,7 +19,7 @@ LIMIT = 60
 DRIVER = """
 import sys, time, types
 
-def execute(request, observe):
+def execute(request, observe, stop):
     try:
         print("running", flush=True)
         {body}

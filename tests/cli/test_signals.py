@@ -11,6 +11,8 @@ import threading
 import pytest
 
 from h5flow.cli.signals import CLEAN_UP_SECONDS, Terminated, interruptible
+from h5flow.comm.grace import SAME_SECONDS
+from h5flow.core.stopping import StopRequest
 
 
 def test_sigterm_is_an_exception_that_no_except_exception_catches() -> None:
@@ -47,7 +49,7 @@ def test_clean_up_is_not_disturbed_by_a_second_signal(
 
 def test_ctrl_c_ends_a_clean_up_that_hangs() -> None:
     now = [0.0]
-    with interruptible(lambda: now[0]):
+    with interruptible(clock=lambda: now[0]):
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
         now[0] = CLEAN_UP_SECONDS + 0.1
@@ -112,3 +114,48 @@ def test_a_signal_finds_a_process_that_ends_anyway_without_effect() -> None:
         os.kill(os.getpid(), signal.SIGINT)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+class TestWithAStopRequest:
+    @pytest.mark.parametrize(
+        ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 75)]
+    )
+    def test_a_first_signal_is_noted_where_the_run_looks_for_it(
+        self, number: signal.Signals, status: int
+    ) -> None:
+        stop, told = StopRequest(), list[bool]()
+        with interruptible(stop, tell=lambda: told.append(True)), stop.awaited():
+            os.kill(os.getpid(), number)
+        assert (stop.status(), told) == (status, [True])
+
+    def test_elsewhere_it_is_raised(self) -> None:
+        with pytest.raises(Terminated), interruptible(StopRequest()):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def test_that_time_is_short_is_noted_everywhere(self) -> None:
+        stop = StopRequest()
+        with interruptible(stop):
+            os.kill(os.getpid(), signal.SIGUSR1)
+        assert stop.status() == 75
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+    def test_a_second_signal_is_raised(self, number: signal.Signals) -> None:
+        now = [0.0]
+        stop = StopRequest(clock=lambda: now[0])
+        with interruptible(stop), stop.awaited():
+            os.kill(os.getpid(), signal.SIGUSR1)
+            now[0] = SAME_SECONDS + 0.1
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), number)
+
+    def test_one_that_is_sent_twice_is_not_a_second_one(self) -> None:
+        stop = StopRequest(clock=lambda: 0.0)
+        with interruptible(stop), stop.awaited():
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+        assert stop.status() == 130
+
+    def test_the_signal_for_short_time_keeps_its_meaning_without_one(self) -> None:
+        before = signal.getsignal(signal.SIGUSR1)
+        with interruptible():
+            assert signal.getsignal(signal.SIGUSR1) is before

@@ -6,10 +6,14 @@ import math
 import signal
 from dataclasses import dataclass
 
+import pytest
+
 from h5flow.comm.grace import (
+    DEFERRED_SECONDS,
     GRACE_SECONDS,
     LONGEST_RANK_EXTRA,
     RANK_EXTRA,
+    SAME_SECONDS,
     WAITING_EXTRA,
     Grace,
 )
@@ -109,3 +113,48 @@ def test_all_have_gone_in_ten_seconds_whatever_their_number() -> None:
     latest = GRACE_SECONDS + LONGEST_RANK_EXTRA + WAITING_EXTRA
     assert latest < 8
     assert grace.look(100 + latest + 0.01) is not None
+
+
+class TestWhereTheChunkMayEnd:
+    def a_grace(self) -> Grace:
+        grace = a_grace()
+        grace.is_deferring = True
+        return grace
+
+    def test_a_signal_gives_more_time(self) -> None:
+        grace = self.a_grace()
+        grace.interrupt(signal.SIGTERM, 100)
+        assert grace.look(100 + DEFERRED_SECONDS + GRACE_SECONDS - 0.1) is None
+        verdict = grace.look(100 + DEFERRED_SECONDS + GRACE_SECONDS)
+        assert verdict is not None
+        assert verdict.status == 143
+
+    def test_batch_systems_kill_later_than_that(self) -> None:
+        assert DEFERRED_SECONDS + GRACE_SECONDS + LONGEST_RANK_EXTRA + WAITING_EXTRA < 30
+
+    def test_that_time_is_short_gives_any_time(self) -> None:
+        grace = self.a_grace()
+        grace.interrupt(signal.SIGUSR1, 100)
+        assert grace.look(10_000) is None
+
+    @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+    @pytest.mark.parametrize(
+        ("second", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 75)]
+    )
+    def test_a_second_signal_gives_the_ordinary_time(
+        self, first: int, second: int, status: int
+    ) -> None:
+        grace = self.a_grace()
+        grace.interrupt(first, 100)
+        grace.interrupt(second, 103)
+        grace.interrupt(second, 106)
+        assert grace.look(103 + GRACE_SECONDS - 0.1) is None
+        verdict = grace.look(103 + GRACE_SECONDS)
+        assert verdict is not None
+        assert verdict.status == status
+
+    def test_one_that_is_sent_twice_is_not_a_second_one(self) -> None:
+        grace = self.a_grace()
+        grace.interrupt(signal.SIGINT, 100)
+        grace.interrupt(signal.SIGINT, 100 + SAME_SECONDS / 2)
+        assert grace.look(100 + DEFERRED_SECONDS) is None

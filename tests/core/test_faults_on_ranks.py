@@ -9,6 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import h5py
 import pytest
 from ranks import Ranks, run_ranks, start_ranks
 
@@ -43,6 +44,8 @@ def fault(part, hook, rank, iteration=0):
         time.sleep(60)
     if how == "sleep":
         time.sleep(60)
+    if how == "nap":
+        time.sleep(2)
     if how == "receive":
         from mpi4py import MPI
 
@@ -123,6 +126,11 @@ class Copy(H5FlowStage):
         fault("stage", "finish", self.rank)
 """
 
+RESUMABLE = """
+Numbers.state = lambda self: self.iteration
+Numbers.restore = lambda self, state: setattr(self, "iteration", state)
+Copy.resumable = True  # what it keeps is for the faults only
+"""
 WORKFLOW = """
 flow: {source: numbers, stages: [copy]}
 resources: [{classname: Geometry}]
@@ -138,6 +146,12 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "h5flow_modules" / "faulty.py").write_text(MODULE)
     (tmp_path / "workflow.yaml").write_text(WORKFLOW)
     return tmp_path
+
+
+@pytest.fixture
+def resumable_folder(folder: Path) -> Path:
+    (folder / "h5flow_modules" / "faulty.py").write_text(MODULE + RESUMABLE)
+    return folder
 
 
 def run_with(folder: Path, *options: str, size: int = 3, **fault: object):
@@ -291,6 +305,41 @@ def test_a_rank_that_waits_in_mpi_itself_is_interrupted(folder: Path, number: in
     assert time.monotonic() - begin < 10
     assert done.returncode != 0
     check_nothing_is_published(folder, killed=True)
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 75)]
+)
+def test_a_signal_to_mpiexec_lets_all_end_the_chunk(
+    resumable_folder: Path, number: int, status: int
+):
+    folder = resumable_folder
+    ranks = start_with(folder, part="stage", hook="run", how="nap", ranks=[1])
+    ranks.wait_for("fault on rank 1")
+    os.kill(ranks.process.pid, number)
+    done = ranks.wait(timeout=20)
+    assert done.returncode == status
+    assert "after chunk 5 of 'numbers'" in done.stderr
+    assert (folder / "out.h5.partial").exists()
+    done = run_with(folder, "--resume")
+    assert done.returncode == 0, done.stderr
+    with h5py.File(folder / "out.h5") as file:
+        assert file["copies/data"][:].tolist() == 12 * list(range(10))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_does_not_wait_for_the_chunk(resumable_folder: Path, number: int):
+    ranks = start_with(resumable_folder, part="stage", hook="run", how="sleep", ranks=[1])
+    ranks.wait_for("fault on rank 1")
+    os.kill(ranks.process.pid, number)
+    ranks.wait_for("stopping at the end of this chunk")
+    time.sleep(1.5)
+    begin = time.monotonic()
+    os.kill(ranks.process.pid, number)
+    done = ranks.wait(timeout=20)
+    assert time.monotonic() - begin < 10
+    assert done.returncode != 0  # a launcher has its own after a second Ctrl-C
+    assert (resumable_folder / "out.h5.partial").exists()
 
 
 def test_different_collectives_are_one_error_that_names_both(folder: Path):
