@@ -177,6 +177,20 @@ class Storage(Protocol):
         """
         ...
 
+    def mark(self) -> None:
+        """Be able to undo what is applied from now on, until the next mark. Collective."""
+        ...
+
+    def go_back(self) -> None:
+        """Undo what was applied since the mark. Collective; `share` and `refresh` come next.
+
+        Raises
+        ------
+        H5FlowError
+            Objects were removed since.
+        """
+        ...
+
     def close(self) -> None:
         """Flush and close the file. Collective."""
         ...

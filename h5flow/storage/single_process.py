@@ -12,7 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from h5flow.errors import DataError, FileFormatError, NoSuchDatasetError
+from h5flow.errors import DataError, FileFormatError, H5FlowError, NoSuchDatasetError
 from h5flow.io.abandon import abandon
 from h5flow.io.chunks import rows_per_hdf5_chunk
 from h5flow.io.filters import filter_arguments
@@ -23,6 +23,7 @@ from h5flow.references.regions import merge, touched_rows
 from h5flow.storage.linked import LinkedDatasets
 from h5flow.storage.protocol import Batch, CreateTable, Link, SetAttributes, TableDescription
 from h5flow.storage.table import Table
+from h5flow.storage.undo import UndoLog
 
 __all__ = ["SingleProcessStorage"]
 
@@ -65,6 +66,7 @@ class SingleProcessStorage:
         self._room = Room(self._file, path)
         self._tables: dict[str, Table] = {}
         self._linked = LinkedDatasets(path)
+        self._undo: UndoLog | None = None
 
     @property
     def file(self) -> h5py.File:
@@ -90,6 +92,8 @@ class SingleProcessStorage:
         """Take a batch: make, grow, write, link, then set metadata."""
         for create in batch.creates:
             self._check_free(create.path)
+        if self._undo is not None:
+            self._undo.note(self._file, batch, self._find)
         with full_disk_named(self.path):
             for create in batch.creates:
                 self._create(create)
@@ -124,6 +128,8 @@ class SingleProcessStorage:
         Of a group that holds other objects the metadata are removed, of a link what it leads to
         is left as it is. Harmless where nothing is.
         """
+        if self._undo is not None:
+            self._undo.is_void = True
         self._flush_tables()
         self._tables = {}
         self._linked.forget(path)
@@ -159,6 +165,44 @@ class SingleProcessStorage:
     def commit(self) -> None:
         """Write everything that was applied to the file: only `close` makes it whole."""
         self.flush()
+
+    def mark(self) -> None:
+        """Be able to undo what is applied from now on, until the next mark."""
+        self._undo = UndoLog()
+
+    def go_back(self) -> None:
+        """Undo what was applied since the mark.
+
+        Raises
+        ------
+        H5FlowError
+            Objects were removed since.
+        """
+        undo, self._undo = self._undo, None
+        assert undo is not None, "there is no mark"
+        if undo.is_void:
+            raise H5FlowError("objects were removed meanwhile, which cannot be undone")
+        with full_disk_named(self.path):
+            for path, start, rows in reversed(undo.rows):
+                self._writable_table(path).write(slice(start, start + len(rows)), rows)
+            for path, length in undo.lengths.items():
+                self._writable_table(path).cut(length)
+            if undo.removes:
+                self._remove_what_was_made(undo)
+            for (path, name), value in undo.attributes.items():
+                if value is not None:
+                    self._file[path].attrs[name] = value
+
+    def _remove_what_was_made(self, undo: UndoLog) -> None:
+        self._flush_tables()
+        self._tables = {}
+        for (path, name), value in undo.attributes.items():
+            if value is None and path in self._file and name in self._file[path].attrs:
+                del self._file[path].attrs[name]
+        for path in undo.made:
+            self._linked.forget(path)
+            if path in self._file:
+                del self._file[path]
 
     def close(self) -> None:
         """Flush and close the file; harmless where it is closed."""

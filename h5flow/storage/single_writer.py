@@ -174,6 +174,23 @@ class SingleWriterStorage:
     def commit(self) -> None:
         """Do nothing: what was shared was written in SWMR mode. Collective."""
 
+    def mark(self) -> None:
+        """Be able to undo what is applied from now on, until the next mark. Collective."""
+        if self._writer is not None:
+            self._writer.mark()
+
+    def go_back(self) -> None:
+        """Undo what was applied since the mark. Collective.
+
+        Raises
+        ------
+        H5FlowError
+            Objects were removed since.
+        """
+        self._must_reopen = True
+        if self._writer is not None:
+            self._writer.go_back()
+
     def close(self) -> None:
         """Flush and close the file. Collective."""
         (self._writer or self._reader_here()).close()

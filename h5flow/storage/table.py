@@ -124,6 +124,30 @@ class Table:
             block[:stored] = self.dataset[start : start + stored]
         return block
 
+    def near(self, rows: Array) -> Iterator[tuple[int, int]]:
+        """Yield start and stop of each run of near rows, of sorted unique indices."""
+        for start, stop, _ in self._runs(rows):
+            yield start, stop
+
+    def cut(self, length: int) -> None:
+        """Remove the rows from `length` on; those that come there later are zero again."""
+        self._write_tail(whole_chunks=False)
+        if self._stored > length:
+            # Zero first: where the process is killed while HDF5 shrinks a dataset, what was in the
+            # last chunk may come back with the rows that are appended next.
+            size = max(1, LARGEST_RUN_BYTES // row_bytes(self.dtype, self.row_shape))
+            for start in range(length, self._stored, size):
+                self._blank(start, min(start + size, self._stored))
+            self.dataset.flush()
+            self.dataset.resize(length, axis=0)
+            self._stored = length
+        self.length, self._tail_start = length, self._stored
+
+    def _blank(self, start: int, stop: int) -> None:
+        if self.dtype.hasobject:
+            return  # HDF5 knows their empty values
+        self._write_direct(start, np.zeros((stop - start, *self.row_shape), self.dtype))
+
     def flush(self) -> h5py.Dataset:
         """Write what waits in memory, and return the dataset at its full length."""
         self._write_tail(whole_chunks=False)

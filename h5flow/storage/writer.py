@@ -54,6 +54,12 @@ class Writer(SingleProcessStorage):
         super().delete(path)
         self._lasting.renew(self._find_again)
 
+    def go_back(self) -> None:
+        """Undo what was applied since the mark."""
+        self._leave_sharing(to_remove=self._undo is not None and self._undo.removes)
+        super().go_back()
+        self._lasting.renew(self._find_again)
+
     def share(self, paths: Collection[str] | None = None, /) -> None:
         """Have these tables, all with None, in the file, and let others read it."""
         if self._file.mode == "r":

@@ -123,6 +123,27 @@ class StorageOnRank:
             answer = str(error).encode()
         return any(self._communicator.exchange(answer))
 
+    def mark(self) -> None:
+        """Be able to undo what is applied from now on."""
+        self.meet()
+        self.storage.mark()
+
+    def go_back(self) -> None:
+        """Undo what was applied since the mark."""
+        self.meet()
+        self.storage.go_back()
+        self.show()
+
+    def cannot_go_back(self) -> bool:
+        """Return whether that is refused on any rank."""
+        self.meet()
+        answer = b""
+        try:
+            self.storage.go_back()
+        except H5FlowError as error:
+            answer = str(error).encode()
+        return any(self._communicator.exchange(answer))
+
     def delete(self, path: str) -> None:
         """Remove the object at `path`."""
         self.meet()
