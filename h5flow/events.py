@@ -12,6 +12,7 @@ from typing import TypeAlias
 __all__ = [
     "CheckpointSaved",
     "ChunkDone",
+    "ChunkSkipped",
     "ConfigFinished",
     "ConfigStarted",
     "CopyProgress",
@@ -53,6 +54,16 @@ class ChunkDone:
     rows: int
     start: int
     stop: int
+
+
+@dataclass(frozen=True)
+class ChunkSkipped:
+    """One chunk was left out, and what failed."""
+
+    iteration: int
+    start: int
+    stop: int
+    error: str
 
 
 @dataclass(frozen=True)
@@ -157,6 +168,7 @@ Event: TypeAlias = (
     CopyProgress
     | ConfigStarted
     | ChunkDone
+    | ChunkSkipped
     | HookTimed
     | LoopFinished
     | ConfigFinished

@@ -13,6 +13,7 @@ from h5flow.cli.options import USAGE
 from h5flow.cli.report import paragraph, report_on
 from h5flow.cli.signals import interruptible
 from h5flow.comm.choose import is_one_of_many, launched_rank
+from h5flow.core.request import RunSummary
 from h5flow.core.stopping import StopRequest
 from h5flow.errors import OtherRankError, UsageError
 from h5flow.observe.watch import Watch
@@ -20,6 +21,8 @@ from h5flow.observe.watch import Watch
 __all__ = ["main"]
 
 STDERR = 2
+# done, with chunks left out on request
+SKIPPED = 3
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -117,6 +120,8 @@ def _run(command: Command, stop: StopRequest) -> int:
             if summary.nothing_to_do and launched_rank() == 0:
                 say(f"h5flow: {summary.output} is finished: nothing to do")
             watch.summarize()
+            if summary.skipped:
+                return _say_skipped(summary)
     except OtherRankError as error:
         expect_end(error.exit_status)
         return error.exit_status
@@ -126,6 +131,17 @@ def _run(command: Command, stop: StopRequest) -> int:
         expect_end(report.status)
         return report.status
     return 0
+
+
+def _say_skipped(summary: RunSummary) -> int:
+    if launched_rank() == 0:
+        count, rows = len(summary.skipped), sum(each.stop - each.start for each in summary.skipped)
+        say(
+            f"h5flow: {count:,} {'chunk' if count == 1 else 'chunks'} ({rows:,} rows) failed and "
+            f"{'is' if count == 1 else 'are'} left out of {summary.output}, which records them in "
+            "/h5flow/runs/*/skipped"
+        )
+    return SKIPPED
 
 
 def _state(command: Command, watch: Watch) -> str:

@@ -90,6 +90,7 @@ def parse(words: Sequence[str], environ: Mapping[str, str] = os.environ) -> Comm
         force=found.force,
         checkpoint_every=found.checkpoint_every,
         time_limit=found.time_limit,
+        on_error=found.on_error,
     )
     ranks = _number_of_ranks(found, request.comm)
     return Command(

@@ -21,6 +21,7 @@ EXIT_STATUSES = """\
 The first form is strict, the second, older one lenient: see --strict and --lenient.
 
 exit status: 0 done; 1 the run failed; 2 the command line or a workflow file is wrong;
+3 done, but for chunks that --on-error skip left out;
 75 stopped in time, 130 interrupted, 143 terminated: --resume goes on.
 Unless it is 0, the output is as it was."""
 
@@ -214,6 +215,12 @@ def _add_how(parser: Parser) -> None:
     )
     how.add_argument(
         "--chunk-size", metavar="ROWS|auto", type=_chunk_size, help="rows of the source in a chunk"
+    )
+    how.add_argument(
+        "--on-error",
+        choices=("stop", "skip"),
+        default="stop",
+        help="skip: leave chunks out that fail, record them in the output, and exit with 3",
     )
     how.add_argument(
         "--input-data",

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from h5flow.core.component import Component
+from h5flow.core.component import GIVEN, Component
 from h5flow.core.generator import H5FlowGenerator
 from h5flow.core.hooks import Hooks, Where
 from h5flow.core.loop import LoopResult
@@ -23,7 +23,7 @@ from h5flow.core.stopping import StopRequest
 from h5flow.errors import UsageError
 from h5flow.events import CheckpointSaved
 from h5flow.journal.checkpoint import PLACES, Checkpoint, pack
-from h5flow.journal.provenance import RunRecord
+from h5flow.journal.provenance import RunRecord, skipped_chunks
 from h5flow.journal.revival import tables_of
 from h5flow.transaction.acts import Tag
 
@@ -49,8 +49,6 @@ WHAT = {
     "text": "the workflow",
 }
 LENGTHS = "lengths"
-# Attributes that a part is given, and cannot change.
-GIVEN = frozenset({"data_manager", "comm", "xp", "_backend"})
 
 
 @dataclass(frozen=True)
@@ -123,7 +121,8 @@ class Saver:
         """Return what came of a workflow that was done before, None where it was not."""
         if self._start is None or position >= self._start.position:
             return None
-        return self._start.outcomes[position]
+        outcome = self._start.outcomes[position]
+        return {**outcome, "skipped": skipped_chunks(outcome.get("skipped", ()))}
 
     def lengths(self) -> dict[str, int]:
         """Return the rows of all tables by now."""
@@ -164,7 +163,7 @@ class Saver:
         }
         rendezvous = self._rendezvous
         rendezvous.begin(Tag(hook="saving a checkpoint"))
-        rendezvous.commit()
+        rendezvous.milestones.commit()
         checkpoint = Checkpoint(
             number=self._number,
             command=self._command,
@@ -177,7 +176,8 @@ class Saver:
             lengths=rendezvous.ask(LENGTHS),
             lengths_before=standing.lengths_before,
             states=states,
-            unsaved=() if standing.is_finished else self._unsaved(parts),
+            unsaved=() if standing.is_finished else self.unsaved(parts),
+            skipped=[asdict(chunk) for chunk in standing.result.skipped],
             outcomes=tuple(self.outcomes),
             deleted=sorted(rendezvous.deleted),
             grown=sorted(rendezvous.catalogue.ever_grown),
@@ -188,7 +188,7 @@ class Saver:
         rendezvous.begin(Tag(hook="saving a checkpoint"))
         if rendezvous.channel.rank:
             packed = np.zeros(size, np.uint8)
-        rendezvous.record(PLACES[self._number % 2], packed)
+        rendezvous.milestones.record(PLACES[self._number % 2], packed)
         rendezvous.end()
         self._number += 1
         # one that has done nothing yet is as well begun anew
@@ -209,8 +209,8 @@ class Saver:
         """Take down what the parts of a workflow are like after `init`."""
         self._fresh = {part.name: traces(part) for part in parts if _may_forget(part)}
 
-    def _unsaved(self, parts: Iterable[Component]) -> tuple[str, ...]:
-        """Return the parts that have changed since, on any rank, and do not say how."""
+    def unsaved(self, parts: Iterable[Component]) -> tuple[str, ...]:
+        """Return the parts that have changed since, on any rank, and do not say how. Collective."""
         known = {part.name: part for part in parts}
 
         def changed() -> list[str]:

@@ -57,6 +57,10 @@ def surroundings() -> Surroundings:
     return _surroundings.get() or Surroundings(OneRankComm(), choose_backend("numpy"))
 
 
+#: Attributes that a part is given, and cannot change.
+GIVEN = frozenset({"data_manager", "comm", "xp", "_backend"})
+
+
 class Component:
     """A class of a workflow: named in YAML, made once, asked to work through its hooks.
 

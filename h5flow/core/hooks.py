@@ -77,6 +77,8 @@ class Hooks:
     def __init__(self, tables: LinkedTables, observe: Observer) -> None:
         self._tables = tables
         self._observe = observe
+        #: Whether a failure while a chunk is read, or in a stage's ``run``, is that chunk's alone.
+        self.skips = False
 
     @property
     def rank(self) -> int:
@@ -156,7 +158,7 @@ class Hooks:
             with part._backend.current():
                 load()
         except BaseException as error:
-            rendezvous.fail(error)
+            rendezvous.fail(error, of_chunk=self._is_of_chunk(error))
             raise
         rendezvous.end()
         moved = moved_so_far() - before
@@ -171,7 +173,7 @@ class Hooks:
             result = work()
         except BaseException as error:
             named = self._named(called, error)
-            rendezvous.fail(named)
+            rendezvous.fail(named, of_chunk=called.hook == "run" and self._is_of_chunk(error))
             if named is error:
                 raise
             raise named from error
@@ -183,6 +185,9 @@ class Hooks:
         self._observe(HookTimed(called.name, called.classname, called.hook, by_hook, moved))
         self._observe(HookTimed("write", "", called.hook, by_write, after - meanwhile))
         return results
+
+    def _is_of_chunk(self, error: BaseException) -> bool:
+        return self.skips and isinstance(error, Exception)
 
     def _store(self, called: Hook, result: Any) -> list[Any]:
         """Place what a hook has queued."""

@@ -10,9 +10,11 @@ from h5flow.core.checkpoints import Saver, Standing
 from h5flow.core.component import Component
 from h5flow.core.hooks import Hooks
 from h5flow.core.loop import LoopResult
+from h5flow.core.stage import H5FlowStage
 from h5flow.core.stopping import IN_TIME, WORDS
 from h5flow.errors import H5FlowWarning, Stopped
 from h5flow.journal.checkpoint import Checkpoint
+from h5flow.journal.provenance import skipped_chunks
 from h5flow.transaction.channel import Channel
 
 __all__ = ["Keeper"]
@@ -50,7 +52,9 @@ class Keeper:
     def done(self) -> LoopResult:
         """How far the loop was before this run."""
         start = self.start
-        return LoopResult(0, 0) if start is None else LoopResult(start.chunks, start.rows)
+        if start is None:
+            return LoopResult(0, 0)
+        return LoopResult(start.chunks, start.rows, skipped_chunks(start.skipped))
 
     @property
     def is_looped(self) -> bool:
@@ -100,6 +104,17 @@ class Keeper:
             return
         with self._saver.stop.awaited(), self._channel.guard.deferring():
             yield
+
+    def changed(self) -> tuple[str, ...]:
+        """Return the parts that keep something and do not say what, on any rank."""
+        if self._saver is None:
+            return ()
+        silent = (
+            part.name
+            for part in self._parts
+            if isinstance(part, H5FlowStage) and not part.resumable and not hasattr(part, "state")
+        )
+        return tuple(dict.fromkeys((*self._saver.unsaved(self._parts), *silent)))
 
     def after_chunk(self, result: LoopResult) -> None:
         """Save a checkpoint where one is due, and stop where that is wished.
@@ -152,7 +167,7 @@ class Keeper:
     def _stop(self, status: int, result: LoopResult) -> None:
         """Stop, unless only the time is over and all would have to be done again."""
         assert self._saver is not None
-        chunks = result.chunks
+        chunks = result.chunks + len(result.skipped)
         if status == IN_TIME and not self._saver.is_resumable and chunks:
             self._warn(
                 "the time is over, but this run cannot be resumed: a stage keeps something from "

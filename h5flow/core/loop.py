@@ -16,9 +16,11 @@ from h5flow.config.workflow import Requirement
 from h5flow.core.cache import CacheLoader, requirements_so_far
 from h5flow.core.generator import H5FlowGenerator
 from h5flow.core.hooks import Hooks, Where
+from h5flow.core.skipping import Skipping
 from h5flow.core.stage import H5FlowStage
 from h5flow.errors import DataError
 from h5flow.events import ChunkDone, LoopFinished, Observer
+from h5flow.journal.provenance import SkippedChunk
 
 __all__ = ["LoopResult", "PlannedStage", "run_loop"]
 
@@ -34,10 +36,11 @@ class PlannedStage:
 
 @dataclass(frozen=True)
 class LoopResult:
-    """How far a loop went, on all ranks."""
+    """How far a loop went, on all ranks; what it left out is not in `chunks` and `rows`."""
 
     chunks: int
     rows: int
+    skipped: tuple[SkippedChunk, ...] = ()
 
 
 def plan_stages(
@@ -62,6 +65,7 @@ def run_loop(
     observe: Observer,
     done: LoopResult = LoopResult(0, 0),
     after_iteration: Callable[[LoopResult], None] = lambda result: None,
+    skipping: Skipping | None = None,
 ) -> LoopResult:
     """Run every stage on every chunk. Collective.
 
@@ -74,10 +78,13 @@ def run_loop(
         What was done before this run.
     after_iteration : callable
         Told how far the loop is, whenever all ranks have done a chunk.
+    skipping : Skipping, optional
+        Leaves out chunks that fail.
     """
     backends = tuple(dict.fromkeys(planned.backend for planned in stages))
     with using(*dict.fromkeys((*backends, generator._backend))):
-        for result in _chunks(generator, stages, hooks, loader, observe, backends, done):
+        work = partial(_run_stages, stages, hooks, loader, backends)
+        for result in _chunks(generator, work, hooks, loader, observe, backends, done, skipping):
             done = result
             after_iteration(result)
     return done
@@ -85,12 +92,13 @@ def run_loop(
 
 def _chunks(
     generator: H5FlowGenerator,
-    stages: Sequence[PlannedStage],
+    work: Callable[[Where], None],
     hooks: Hooks,
     loader: CacheLoader,
     observe: Observer,
     backends: tuple[Backend, ...],
     done: LoopResult,
+    skipping: Skipping | None,
 ) -> Iterator[LoopResult]:
     """Run chunk after chunk; yield how far the loop is after each."""
     source = generator.dset_name
@@ -104,13 +112,25 @@ def _chunks(
             names = tuple(backend.name for backend in backends)
             observe(LoopFinished(perf_counter() - begin, names, len(of_ranks)))
             return
-        rows = checked[hooks.rank]
-        with _range_of_chunk(backends, iteration):
-            _run_stages(stages, hooks, loader, Where(source, iteration, rows), backends)
-        for each in checked:
+        left, skipped = checked, done.skipped
+        if skipping is not None:
+            skipping.begin()
+        while any(rows != H5FlowGenerator.EMPTY for rows in left):
+            try:
+                with _range_of_chunk(backends, iteration):
+                    work(Where(source, iteration, left[hooks.rank]))
+                break
+            except BaseException as error:
+                if skipping is None:
+                    raise
+                left, failed = skipping.leave_out(error, iteration, left)
+                skipped += tuple(failed)
+                loader.begin_iteration(iteration)
+        done = LoopResult(done.chunks, done.rows, skipped)
+        for each in left:
             if each != H5FlowGenerator.EMPTY:
                 size = each.stop - each.start
-                done = LoopResult(done.chunks + 1, done.rows + size)
+                done = LoopResult(done.chunks + 1, done.rows + size, skipped)
                 observe(ChunkDone(iteration, size, each.start, each.stop))
         yield done
 
@@ -119,8 +139,8 @@ def _run_stages(
     stages: Sequence[PlannedStage],
     hooks: Hooks,
     loader: CacheLoader,
-    where: Where,
     backends: Sequence[Backend],
+    where: Where,
 ) -> None:
     """Run every stage on one chunk."""
     rows = where.rows

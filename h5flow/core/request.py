@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from h5flow.config.workflow import Workflow
+
+if TYPE_CHECKING:
+    from h5flow.journal.provenance import SkippedChunk  # numpy and h5py come with it
 
 __all__ = ["RunRequest", "RunSummary"]
 
@@ -35,6 +38,8 @@ class RunRequest:
         Whether to go on with a run that did not end; also where it was another command's.
     checkpoint_every : float
         Seconds between two moments of a loop from which a run can be resumed; 0: after each chunk.
+    on_error : {"stop", "skip"}
+        What to do when a chunk fails.
     time_limit : float or None
         Seconds after which the run stops at the end of its chunk, and can be resumed.
     """
@@ -57,6 +62,7 @@ class RunRequest:
     resume: bool = False
     force: bool = False
     checkpoint_every: float = 10.0
+    on_error: Literal["stop", "skip"] = "stop"
     time_limit: float | None = None
 
 
@@ -64,7 +70,8 @@ class RunRequest:
 class RunSummary:
     """What was done: the output, and rows and chunks of each workflow.
 
-    `nothing_to_do` says that the output was there already, made by the same command.
+    `skipped` are the chunks that were left out, of all workflows. `nothing_to_do` says that the
+    output was there already, made by the same command.
     """
 
     output: str
@@ -74,3 +81,4 @@ class RunSummary:
     rows: tuple[int, ...] = ()
     seconds: float = 0.0
     nothing_to_do: bool = False
+    skipped: tuple[SkippedChunk, ...] = ()

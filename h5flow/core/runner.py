@@ -189,6 +189,7 @@ def execute(
         chunks=tuple(record.chunks for record in done),
         rows=tuple(record.rows for record in done),
         seconds=time.perf_counter() - begin,
+        skipped=tuple(chunk for record in done for chunk in record.skipped),
     )
 
 

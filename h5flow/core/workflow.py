@@ -24,11 +24,13 @@ from h5flow.core.preparation import Preparation, prepare
 from h5flow.core.ranks import open_channel
 from h5flow.core.request import RunRequest
 from h5flow.core.seating import Seating
+from h5flow.core.skipping import Skipping
 from h5flow.data.device_results import DeviceResults
 from h5flow.data.layout import clean_name
 from h5flow.data.linked_tables import LinkedTables
 from h5flow.errors import (
     ConfigError,
+    H5FlowError,
     H5FlowWarning,
     Problem,
     UsageError,
@@ -166,6 +168,7 @@ class H5FlowManager:
         planned = plan_stages(self.stages, [spec.requires for spec in specs], backends)
         if not self._keeper.is_looped:
             self._result = self._or_discard(lambda: self._loop(planned, loader))
+            self._or_discard(self._refuse_all_skipped)
             self._or_discard(lambda: self._keeper.after_loop(self._result))
         self._tables.results = None  # nobody reads what `finish` leaves on a device
 
@@ -183,9 +186,14 @@ class H5FlowManager:
         return replace(self._record, **self.outcome())
 
     def outcome(self) -> dict[str, Any]:
-        """Return how far the loop went: chunks, rows and seconds."""
+        """Return how far the loop went: chunks, rows, what was skipped, and seconds."""
         result = self._result
-        return {"chunks": result.chunks, "rows": result.rows, "seconds": self._seconds()}
+        return {
+            "chunks": result.chunks,
+            "rows": result.rows,
+            "skipped": result.skipped,
+            "seconds": self._seconds(),
+        }
 
     def _seconds(self) -> float:
         start = self._keeper.start
@@ -285,6 +293,23 @@ class H5FlowManager:
                 self._observe,
                 self._keeper.done,
                 self._keeper.after_chunk,
+                self._skipping(),
+            )
+
+    def _skipping(self) -> Skipping | None:
+        if self._request.on_error != "skip":
+            return None
+        parts = (*self._parts.resources, *self.stages)
+        rendezvous = self._tables.rendezvous
+        return Skipping(self._hooks, rendezvous, parts, self._keeper.changed, self._observe)
+
+    def _refuse_all_skipped(self) -> None:
+        """Refuse a loop of which nothing is left: that is a mistake of the workflow."""
+        skipped = self._result.skipped
+        if skipped and not self._result.chunks:
+            raise H5FlowError(
+                f"every chunk of '{self.generator.dset_name}' has failed, the first one: "
+                f"{skipped[0].error}"
             )
 
     def _check_source(self) -> None:
@@ -321,7 +346,8 @@ class H5FlowManager:
             self._call_finish()
         self._drop()
         self._tables.settle()
-        self._observe(ConfigFinished(self.workflow.name, **self.outcome()))
+        chunks, rows = self._result.chunks, self._result.rows
+        self._observe(ConfigFinished(self.workflow.name, chunks, rows, self._seconds()))
         if self._owns_output:
             self._output.publish([self.record])
             self._channel.close()

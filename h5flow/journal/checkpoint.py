@@ -62,6 +62,8 @@ class Checkpoint:
         What parts of the workflow have given to be saved, by name; from each rank.
     unsaved : sequence of str
         Parts that have kept something, and do not say what.
+    skipped : sequence of mapping
+        Chunks of the workflow that were left out.
     outcomes : sequence of mapping
         Chunks, rows and seconds of the workflows that are done.
     deleted, grown, linked : sequence of str
@@ -81,6 +83,7 @@ class Checkpoint:
     lengths_before: Mapping[str, int] = field(default_factory=dict)
     states: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     unsaved: Sequence[str] = ()
+    skipped: Sequence[Mapping[str, Any]] = ()
     outcomes: Sequence[Mapping[str, Any]] = ()
     deleted: Sequence[str] = ()
     grown: Sequence[str] = ()

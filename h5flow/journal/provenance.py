@@ -6,13 +6,14 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
 from h5flow.data.layout import RECORDS
 from h5flow.errors import FileFormatError
@@ -20,14 +21,17 @@ from h5flow.io.open_file import open_file
 
 __all__ = [
     "RunRecord",
+    "SkippedChunk",
     "StageRecord",
     "digest_of_input",
     "read_records",
+    "skipped_chunks",
     "unreadable_records",
     "write_record",
 ]
 
-RUNS = "runs"
+RUNS, SKIPPED = "runs", "skipped"
+SKIPPED_ROWS = np.dtype([("start", "i8"), ("stop", "i8"), ("error", h5py.string_dtype())])
 SAMPLES, SAMPLE_BYTES = 16, 2**18
 
 
@@ -41,12 +45,27 @@ class StageRecord:
 
 
 @dataclass(frozen=True)
+class SkippedChunk:
+    """Rows of a source that were left out, half open, and what failed."""
+
+    start: int
+    stop: int
+    error: str
+
+
+def skipped_chunks(values: Iterable[Mapping[str, Any]]) -> tuple[SkippedChunk, ...]:
+    """Return chunks that were left out, of what JSON has of them."""
+    return tuple(SkippedChunk(**each) for each in values)
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """One workflow that was run on a file.
 
     `input` is an absolute path, empty where the workflow read the output itself;
     `input_digest` identifies its contents. `reads_output` tells a loop over a dataset of the
-    output from a generator without an input.
+    output from a generator without an input. `chunks` and `rows` went through all stages, and
+    those that are `skipped` did not.
     """
 
     source: str
@@ -64,6 +83,7 @@ class RunRecord:
     rows: int = 0
     seconds: float = 0.0
     date: str = ""
+    skipped: tuple[SkippedChunk, ...] = ()
 
     @property
     def stage_names(self) -> tuple[str, ...]:
@@ -111,8 +131,14 @@ def write_record(file: h5py.File, records: Sequence[RunRecord]) -> str:
     for record in records:
         entry = runs.create_group(f"{len(runs):04d}")
         entry.attrs["run_id"] = run_id
-        entry.attrs["record"] = json.dumps({**asdict(record), "text": "", "date": date})
+        values = {**asdict(record), "text": "", "date": date}
+        skipped = values.pop("skipped")
+        entry.attrs["record"] = json.dumps(values)
         entry.attrs["config"] = record.text
+        if skipped:
+            # in a dataset, for attributes are small
+            rows = np.array([tuple(chunk.values()) for chunk in skipped], SKIPPED_ROWS)
+            entry.create_dataset(SKIPPED, data=rows)
     return run_id
 
 
@@ -153,9 +179,24 @@ def _from_entry(entry: h5py.Group) -> RunRecord | None:
         values = {key: value for key, value in values.items() if key in KEYS}
         values["generator"] = StageRecord(**values["generator"])
         values["stages"] = tuple(StageRecord(**stage) for stage in values["stages"])
+        values["skipped"] = _read_skipped(entry)
         return RunRecord(**{**values, "text": entry.attrs["config"]})
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
+
+
+def _read_skipped(entry: h5py.Group) -> tuple[SkippedChunk, ...]:
+    if not isinstance(entry.get(SKIPPED), h5py.Dataset):
+        return ()
+    return tuple(
+        SkippedChunk(int(start), int(stop), _as_text(error))
+        for start, stop, error in entry[SKIPPED][:].tolist()
+    )
+
+
+def _as_text(value: bytes | str) -> str:
+    """Return a text as h5py gives it."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 def digest_of_input(path: str | None) -> str:

@@ -191,12 +191,19 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An exception escaped a rank's hook; strings only, so that it can travel."""
+    """An exception escaped a rank's hook; strings only, so that it can travel.
+
+    Attributes
+    ----------
+    of_chunk : bool
+        It has to do with that rank's chunk alone: the run can go on without it.
+    """
 
     tag: Tag
     error: str
     traceback: str = ""
     status: int = 1
+    of_chunk: bool = False
 
 
 Act: TypeAlias = (

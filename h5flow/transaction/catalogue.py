@@ -7,16 +7,27 @@ what the ranks tell each other.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from h5flow.storage.protocol import TableDescription
 from h5flow.transaction.acts import Linked
 
-__all__ = ["Catalogue"]
+__all__ = ["Catalogue", "Standing"]
 
 ENOUGH_ANSWERS = 10_000
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a catalogue knew at a moment."""
+
+    tables: Mapping[str, TableDescription]
+    missing: frozenset[str]
+    grown: Mapping[str, int]
+    ever_grown: frozenset[str]
+    ever_linked: frozenset[str]
 
 
 class Catalogue:
@@ -151,6 +162,26 @@ class Catalogue:
             self.outdated = False
         else:
             self.dirty.difference_update(paths)
+
+    def standing(self) -> Standing:
+        """Return what is known by now."""
+        return Standing(
+            dict(self._tables),
+            frozenset(self._missing),
+            dict(self._grown),
+            frozenset(self.ever_grown),
+            frozenset(self.ever_linked),
+        )
+
+    def go_back(self, standing: Standing) -> None:
+        """Know what was known at a moment; of rows and metadata everything may have changed."""
+        for path in {*self._tables, *standing.tables}:
+            self.versions[path] += 1
+            self.overwritten[path] += 1
+        self._tables, self._missing = dict(standing.tables), set(standing.missing)
+        self._grown = dict(standing.grown)
+        self.ever_grown, self.ever_linked = set(standing.ever_grown), set(standing.ever_linked)
+        self._changed_structure()
 
     def _changed_structure(self) -> None:
         self._attributes.clear()

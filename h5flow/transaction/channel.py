@@ -111,6 +111,7 @@ class Channel:
         self.failure: Failed | None = None
         self.working_path: Path | None = None
         self._failed_rank = communicator.rank
+        self._own_failure: Failed | None = None
         self._thread = threading.get_ident()
         self._notes: list[str] = []
         self._hear: Callable[[int, str], None] = lambda rank, text: None
@@ -192,10 +193,8 @@ class Channel:
                 advice="Collect what other threads make, and write it in the hook itself.",
             )
         acts = self._exchange(act)
-        for rank, other in enumerate(acts):
-            if isinstance(other, Failed):
-                self._stop(rank, other)
-                self.check()
+        if self._hear_failures(acts):
+            self.check()
         for rank, other in enumerate(acts):
             if other.tag != act.tag:
                 raise H5FlowError(
@@ -204,8 +203,13 @@ class Channel:
                 )
         return acts
 
-    def fail(self, error: BaseException) -> None:
+    def fail(self, error: BaseException, *, of_chunk: bool = False) -> None:
         """Tell all ranks that an exception escaped here; harmless after a failure.
+
+        Parameters
+        ----------
+        of_chunk : bool
+            The run can go on without this rank's chunk: see `recover`.
 
         Raises
         ------
@@ -215,15 +219,27 @@ class Channel:
         if self.failure is not None:
             self._leave_to_other(error)
             return
-        failed = Failed(self.tag, _message_of(error), _trace_of(error), _status_of(error))
+        failed = Failed(self.tag, _message_of(error), _trace_of(error), _status_of(error), of_chunk)
+        self._own_failure = failed
         self._stop(self.rank, failed)
         # Others may be where no exchange is, in a collective of the user's: they are not waited
         # for longer than the guard allows.
-        for rank, other in enumerate(self._exchange(failed)):
-            if isinstance(other, Failed):
-                self._stop(rank, other)
-                break
+        self._hear_failures(self._exchange(failed))
         self._leave_to_other(error)
+
+    def recover(self) -> list[str | None]:
+        """Go on after a failure `of_chunk`. Collective.
+
+        Returns
+        -------
+        list
+            What failed on each rank, None where nothing did.
+        """
+        assert self.failure is not None
+        assert self.failure.of_chunk, "only a failure of chunks is forgotten"
+        own = None if self._own_failure is None else self._own_failure.error
+        self.failure = self._own_failure = None
+        return self.by_each("going on without a chunk", lambda: own)
 
     def conclude(
         self, tag: Tag, work: Callable[[], ResultT] | None, *, fatal: bool = True
@@ -323,6 +339,15 @@ class Channel:
                     self._hear(rank, text)
         return acts
 
+    def _hear_failures(self, acts: list[Act]) -> bool:
+        """Take down the failure that ends the run, where there is one; returns whether it does."""
+        failures = [(rank, act) for rank, act in enumerate(acts) if isinstance(act, Failed)]
+        # one that ends the run comes before those of chunks
+        failures.sort(key=lambda failure: failure[1].of_chunk)
+        if failures:
+            self._stop(*failures[0])
+        return bool(failures)
+
     def _leave_to_other(self, error: BaseException) -> None:
         if self._failed_rank != self.rank and not isinstance(error, OtherRankError):
             try:
@@ -332,6 +357,8 @@ class Channel:
 
     def _stop(self, rank: int, failed: Failed) -> None:
         self.failure, self._failed_rank = failed, rank
+        if failed.of_chunk:
+            return  # others may take as long as they need for theirs
         report = _report_of(failed.traceback, failed.error) if rank == self.rank else ""
         self.guard.ending(failed.status, report)
 

@@ -39,7 +39,7 @@ FIELDS: dict[type[Any], tuple[str, ...]] = {
     Collective: ("name",),
     EndOfHook: ("result", "queued", "notes"),
     Outcome: ("error", "answer"),
-    Failed: ("error", "traceback", "status"),
+    Failed: ("error", "traceback", "status", "of_chunk"),
 }
 KINDS = tuple(FIELDS)
 CODES = {kind: code for code, kind in enumerate(KINDS)}

@@ -54,6 +54,11 @@ class Placement:
         if iteration != self._iteration:
             self._iteration, self._given = iteration, []
 
+    def forget(self) -> None:
+        """Forget what is queued, and which rows this rank was given in this iteration."""
+        self.queue.clear()
+        self._shared_rows, self._given = [], []
+
     def give(self, path: str, rows: slice) -> None:
         """Take down that this rank was given new rows."""
         if self._channel.size > 1:

@@ -11,11 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-
 from h5flow.errors import DataError, H5FlowWarning, NoSuchDatasetError
 from h5flow.io.reading import RowSource
-from h5flow.storage.protocol import Batch, CreateTable, Link, Storage, TableDescription, Write
+from h5flow.storage.protocol import CreateTable, Link, Storage, TableDescription, Write
 from h5flow.transaction.acts import (
     Act,
     Ask,
@@ -31,6 +29,7 @@ from h5flow.transaction.acts import (
 from h5flow.transaction.catalogue import Catalogue
 from h5flow.transaction.channel import Channel, Refused
 from h5flow.transaction.ledger import Ledger, Turn
+from h5flow.transaction.milestones import Milestones
 from h5flow.transaction.overlay import Overlay, appended, widened
 from h5flow.transaction.placement import Placement
 from h5flow.transaction.questions import Question, Questions
@@ -59,6 +58,9 @@ class Rendezvous:
         self._strict = strict
         self._ledger = Ledger(channel.size, lambda path: self.catalogue.find(path) is not None)
         self._placement = Placement(channel, storage, self.catalogue, self._ledger)
+        self.milestones = Milestones(
+            channel, storage, self.catalogue, self._placement, self.flush, self.find
+        )
         self._questions = Questions(channel, storage)
         self._tag = Tag()
         self._ordinals: dict[tuple[type[Act], str], int] = {}
@@ -117,8 +119,13 @@ class Rendezvous:
         self._tag = self.channel.tag = Tag()
         return [end.result for end in ends]
 
-    def fail(self, error: BaseException) -> None:
+    def fail(self, error: BaseException, *, of_chunk: bool = False) -> None:
         """Tell all ranks that an exception escaped; what the hook queued is forgotten.
+
+        Parameters
+        ----------
+        of_chunk : bool
+            The run can go on without this rank's chunk.
 
         Raises
         ------
@@ -126,7 +133,7 @@ class Rendezvous:
             Another rank has failed, too, and reports.
         """
         self._placement.queue.clear()
-        self.channel.fail(error)
+        self.channel.fail(error, of_chunk=of_chunk)
 
     # -- acts -----------------------------------------------------------------------------------
 
@@ -177,32 +184,6 @@ class Rendezvous:
             They never will: one calls another collective, or has ended the hook.
         """
         self._announce(Collective(self._tag, name))
-
-    def commit(self) -> None:
-        """Have all that was written where a kill of any process cannot take it. Collective."""
-        self.flush()
-        self.channel.conclude(self._tag, self.storage.commit)
-
-    def record(self, path: str, data: np.ndarray[Any, Any]) -> None:
-        """Write the first rows of a table of h5flow's own, which is made first. Collective.
-
-        Parameters
-        ----------
-        data : numpy.ndarray
-            Of the same length on all ranks; rank 0's rows are written.
-        """
-        missing = self.find(path) is None
-        creates = [CreateTable(path, data.dtype)] if missing else []
-        writes = [] if self.channel.rank else [Write(path, slice(0, len(data)), data)]
-        batch = Batch(creates=creates, lengths={path: len(data)}, writes=writes)
-
-        def work() -> TableDescription | None:
-            self.storage.apply(batch)
-            return None if self.channel.rank else self.storage.describe(path)
-
-        self.catalogue.learn(path, self.channel.conclude(self._tag, work))
-        self._placement.share_all(self._tag)
-        self.channel.conclude(self._tag, self.storage.commit)
 
     @contextmanager
     def again(self, lengths: Mapping[str, int]) -> Iterator[None]:

@@ -29,6 +29,7 @@ from h5flow.events import (
     Observer,
     Published,
 )
+from h5flow.journal.provenance import SkippedChunk
 
 Execute = Callable[[RunRequest, Observer], RunSummary | None]
 RunIs = Callable[[Execute], list[RunRequest]]
@@ -50,6 +51,13 @@ def that_raises(error: BaseException) -> Execute:
         raise error
 
     return execute
+
+
+def test_a_run_that_left_chunks_out_has_status_3(run_is: RunIs, capsys: Captured) -> None:
+    skipped = (SkippedChunk(0, 10, "a mistake"), SkippedChunk(20, 25, "a mistake"))
+    run_is(lambda request, observe: RunSummary("out.h5", "", skipped=skipped))
+    assert main(["run", "events.yaml", "-o", "out.h5"]) == 3
+    assert "2 chunks (15 rows) failed and are left out of out.h5" in capsys.readouterr().err
 
 
 def test_a_run_that_ends_well_has_status_0(run_is: RunIs) -> None:

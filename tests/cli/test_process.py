@@ -25,7 +25,7 @@ def execute(request, observe, stop):
         {body}
     finally:
         print("cleaned up", flush=True)
-    return types.SimpleNamespace(nothing_to_do=False)
+    return types.SimpleNamespace(nothing_to_do=False, skipped=())
 
 sys.modules["h5flow.core.runner"] = types.SimpleNamespace(execute=execute)
 from h5flow.cli.app import main
