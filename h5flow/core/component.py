@@ -14,6 +14,7 @@ from h5flow.comm.one_rank import OneRankComm
 from h5flow.errors import ConfigError, Problem, did_you_mean
 
 if TYPE_CHECKING:
+    from h5flow.core.linked_bytes import LinkedBytes
     from h5flow.data.data_manager import H5FlowDataManager
 
 __all__ = ["Component", "Surroundings", "refused_params", "surrounded_by", "surroundings"]
@@ -28,11 +29,14 @@ class Surroundings:
     room : int or None
         Bytes of its device's memory that any rank may take at least, the same on all ranks; None
         where no device says.
+    linked : LinkedBytes or None
+        Tells a loop over a dataset what its chunks bring along.
     """
 
     comm: Any
     backend: Backend
     room: int | None = None
+    linked: LinkedBytes | None = None
 
 
 _surroundings: ContextVar[Surroundings | None] = ContextVar("surroundings", default=None)

@@ -17,6 +17,7 @@ from h5flow.core.checkpoints import Saver
 from h5flow.core.component import Component, Surroundings
 from h5flow.core.hooks import Hooks, Where
 from h5flow.core.keeping import Keeper
+from h5flow.core.linked_bytes import LinkedBytes
 from h5flow.core.loop import LoopResult, PlannedStage, plan_stages, run_loop
 from h5flow.core.output import OpenOutput
 from h5flow.core.parts import Parts, Spec, build_parts
@@ -234,9 +235,12 @@ class H5FlowManager:
             arguments["dset_name"] = spec.dset_name
             if self._request.chunk_size and issubclass(cls, H5FlowDatasetLoopGenerator):
                 arguments["chunk_size"] = self._request.chunk_size
-        name = arguments["name"]
+        name, linked = arguments["name"], None
+        if isinstance(spec, GeneratorSpec):
+            requires = [each for stage in self.workflow.stages for each in stage.requires]
+            linked = LinkedBytes(self._tables, spec.dset_name, requires)
         around = Surroundings(
-            self._channel.communicator.handle, self._seating.of(spec), self._seating.room
+            self._channel.communicator.handle, self._seating.of(spec), self._seating.room, linked
         )
         return self._hooks.construct(name, spec.classname, cls, arguments, around)
 

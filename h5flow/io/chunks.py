@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["row_bytes", "rows_per_hdf5_chunk", "rows_per_loop_chunk"]
+__all__ = ["LINKED_CHUNK_BYTES", "row_bytes", "rows_per_hdf5_chunk", "rows_per_loop_chunk"]
 
 # h5py's guess for an empty table is 8 to 32 kB: 5 to 70 times slower.
 HDF5_CHUNK_BYTES = 2**20
 LOOP_CHUNK_BYTES = 4 * 2**20
+# Of a chunk with all that is linked to it.
+LINKED_CHUNK_BYTES = 64 * 2**20
 
 
 def row_bytes(dtype: np.dtype[Any], row_shape: tuple[int, ...]) -> int:

@@ -6,13 +6,16 @@ import math
 import warnings
 from collections.abc import Mapping
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from h5flow.core.component import surroundings
 from h5flow.core.generator import H5FlowGenerator
 from h5flow.errors import H5FlowWarning, UsageError
 from h5flow.io.chunks import row_bytes, rows_per_loop_chunk
 from h5flow.storage.protocol import TableDescription
+
+if TYPE_CHECKING:
+    from h5flow.core.linked_bytes import LinkedBytes
 
 __all__ = ["H5FlowDatasetLoopGenerator", "check_chunk_size", "chunk_rows", "loop_range"]
 
@@ -25,14 +28,15 @@ DEVICE_BYTES_PER_BYTE = 64
 
 
 class H5FlowDatasetLoopGenerator(H5FlowGenerator):
-    """Loops over a dataset in chunks of equal size, in order.
+    """Loops over a dataset in chunks, in order.
 
     Parameters
     ----------
     chunk_size : int or "auto"
         Rows per chunk; ``"auto"`` takes about 4 MiB, a multiple of the dataset's HDF5 chunk,
-        whatever the backend and the number of ranks are. Where that is too much for a device, it
-        takes less, and warns.
+        whatever the backend and the number of ranks are; and less where a chunk and the rows
+        linked to it would take more than 64 MiB, as far as that is known before the loop. Where
+        4 MiB are too much for a device, it takes less everywhere, and warns.
     """
 
     class_version = "1.0.0"
@@ -48,7 +52,9 @@ class H5FlowDatasetLoopGenerator(H5FlowGenerator):
         self._chunk_rows = 1
         self._iteration = 0
         self._first_row = 0
-        self._room = surroundings().room
+        self._room, self._linked = surroundings().room, surroundings().linked
+        #: Where chunks begin, and the last one ends; None where all are of equal size.
+        self._bounds: list[int] | None = None
 
     def init(self) -> None:
         """Find the range of the loop and the size of its chunks."""
@@ -66,6 +72,18 @@ class H5FlowDatasetLoopGenerator(H5FlowGenerator):
         self._chunk_rows = chunk_rows(source, self.chunk_size)
         if self.chunk_size == "auto" and self._room is not None:
             self._chunk_rows = self._fitting_rows(source, self._room)
+        if self.chunk_size == "auto" and self._linked is not None and self._linked.begin():
+            self._bounds = self._cut(self._linked, row_bytes(source.dtype, source.row_shape))
+
+    def _cut(self, linked: LinkedBytes, source_row_bytes: int) -> list[int]:
+        """Return the bounds of chunks, which rank 0 finds out; collective."""
+        bounds = None
+        if self.rank == 0:
+            bounds = linked.cut(self.rows, self._chunk_rows, source_row_bytes)
+        if self.size > 1:
+            bounds = self.comm.bcast(bounds)
+        assert bounds is not None
+        return bounds
 
     def _fitting_rows(self, source: TableDescription, room: int) -> int:
         """Return the rows of a chunk, fewer where a device has no room for them."""
@@ -84,13 +102,18 @@ class H5FlowDatasetLoopGenerator(H5FlowGenerator):
 
     def __len__(self) -> int:
         """Return the number of iterations."""
+        if self._bounds is not None:
+            return math.ceil((len(self._bounds) - 1) / self.size)
         return math.ceil(len(self.rows) / (self._chunk_rows * self.size))
 
-    def state(self) -> dict[str, int]:
+    def state(self) -> dict[str, Any]:
         """Return which row comes next, and how large chunks are; the same on all ranks."""
-        return {"row": self._row_of(0), "chunk_rows": self._chunk_rows}
+        bounds = None
+        if self._bounds is not None:
+            bounds = self._bounds[self._iteration * self.size :]
+        return {"row": self._row_of(0), "chunk_rows": self._chunk_rows, "bounds": bounds}
 
-    def restore(self, state: Mapping[str, int]) -> None:
+    def restore(self, state: Mapping[str, Any]) -> None:
         """Go on with the row that came next; the number of ranks may be another one.
 
         Chunks are as large as they were, unless their size is given: smaller ones are what helps
@@ -98,19 +121,21 @@ class H5FlowDatasetLoopGenerator(H5FlowGenerator):
         """
         self._first_row, self._iteration = state["row"], 0
         if self.chunk_size == "auto":
-            self._chunk_rows = state["chunk_rows"]
+            # found before the loop, which may have changed since what they depend on
+            self._chunk_rows, self._bounds = state["chunk_rows"], state.get("bounds")
 
     def next(self) -> slice:
         """Return the next chunk; chunks are dealt in turn by iteration and rank."""
-        start = self._row_of(self.rank)
+        start, stop = self._row_of(self.rank), self._row_of(self.rank + 1)
         self._iteration += 1
-        if start >= self.rows.stop:
-            return self.EMPTY
-        return slice(start, min(start + self._chunk_rows, self.rows.stop))
+        return slice(start, stop) if start < stop else self.EMPTY
 
     def _row_of(self, rank: int) -> int:
-        """Return where the next chunk of a rank begins."""
-        return self._first_row + (self._iteration * self.size + rank) * self._chunk_rows
+        """Return where the next chunk of a rank begins, the end where there is none."""
+        chunk = self._iteration * self.size + rank
+        if self._bounds is not None:
+            return self._bounds[min(chunk, len(self._bounds) - 1)]
+        return min(self._first_row + chunk * self._chunk_rows, self.rows.stop)
 
 
 def check_chunk_size(chunk_size: Any) -> None:
