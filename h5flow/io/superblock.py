@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-__all__ = ["Superblock", "mark_closed", "read_superblock"]
+__all__ = ["AsClosed", "Superblock", "mark_closed", "read_superblock"]
 
 # A superblock of version 3 with addresses of 8 bytes: flags, end of the file, checksum.
 SIZE, FLAGS, END, CHECKSUM = 48, 11, slice(28, 36), slice(44, 48)
@@ -39,6 +41,11 @@ class Superblock:
     def is_closed(self) -> bool:
         """Whether the last program that wrote the file closed it."""
         return not self.flags & (OPEN_FOR_WRITING | OPEN_FOR_SWMR)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it is open for one writer and many readers, or was when its writer was killed."""
+        return bool(self.flags & OPEN_FOR_SWMR)
 
 
 def read_superblock(path: str | os.PathLike[str]) -> Superblock | None:
@@ -81,16 +88,75 @@ def mark_closed(path: str | os.PathLike[str]) -> bool:
     lookup3, public domain, as the HDF5 file format specification (version 3.0, II.A) asks for.
     """
     with open(path, "r+b") as file:
-        head = bytearray(file.read(SIZE))
-        written_by_us = head.startswith(SIGNATURE) and len(head) == SIZE and head[8:10] == b"\3\b"
-        if not written_by_us or _checksum(head) != head[CHECKSUM]:
+        head = _closed(file.read(SIZE), os.fstat(file.fileno()).st_size)
+        if head is None:
             return False
-        head[FLAGS] = 0
-        head[END] = os.fstat(file.fileno()).st_size.to_bytes(8, "little")
-        head[CHECKSUM] = _checksum(head)
         file.seek(0)
         file.write(head)
     return True
+
+
+class AsClosed(io.RawIOBase):
+    """A file for reading whose head says that its writer has closed it, and is on disk as it was.
+
+    HDF5 refuses a file that a process has left in the ordinary mode, though it may be whole.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read, or its head is not one that h5flow writes.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._position = 0
+        self._descriptor = os.open(path, os.O_RDONLY)
+        self._size = os.fstat(self._descriptor).st_size
+        head = _closed(os.pread(self._descriptor, SIZE, 0), self._size)
+        if head is None:
+            self.close()
+            raise OSError(f"{os.fspath(path)} has no head that h5flow writes")
+        self._head = head
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move to a byte, and return its number."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
+        self._position = base + offset
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer with the bytes from here on, and return how many there were."""
+        view = memoryview(buffer).cast("B")
+        count = os.preadv(self._descriptor, [view], self._position)
+        part = self._head[self._position : self._position + count]
+        view[: len(part)] = part
+        self._position += count
+        return count
+
+    def close(self) -> None:
+        """Close the file; harmless where it is closed."""
+        if not self.closed:
+            os.close(self._descriptor)
+        super().close()
+
+
+def _closed(head: bytes, size: int) -> bytes | None:
+    """Return the head of a file of `size` bytes as it is when it has been closed."""
+    new = bytearray(head)
+    written_by_us = new.startswith(SIGNATURE) and len(new) == SIZE and new[8:10] == b"\3\b"
+    if not written_by_us or _checksum(new) != new[CHECKSUM]:
+        return None
+    new[FLAGS] = 0
+    new[END] = size.to_bytes(8, "little")
+    new[CHECKSUM] = _checksum(new)
+    return bytes(new)
 
 
 def _checksum(head: bytes | bytearray) -> bytes:

@@ -20,7 +20,7 @@ import numpy as np
 
 from h5flow.data.layout import RECORDS
 from h5flow.errors import DataError
-from h5flow.io.superblock import read_superblock
+from h5flow.io.superblock import AsClosed, read_superblock
 
 __all__ = [
     "CHECKPOINTS",
@@ -132,8 +132,11 @@ def open_left(path: Path) -> h5py.File:
         It is damaged, or none.
     """
     head = read_superblock(path)
-    is_live = head is not None and not head.is_closed
-    return h5py.File(path, "r", swmr=is_live, locking=False)
+    if head is None or head.is_closed:
+        return h5py.File(path, "r", locking=False)
+    if head.is_shared:
+        return h5py.File(path, "r", swmr=True, locking=False)
+    return h5py.File(AsClosed(path), "r")
 
 
 def read_checkpoint(path: Path) -> Checkpoint | None:
