@@ -57,7 +57,8 @@ def _parser() -> Parser:
     parser.add_argument(
         "--repair",
         action="store_true",
-        help="rebuild regions where they are wrong, in a copy that then takes the file's place",
+        help="rebuild regions where they are wrong, and make an ordinary file of what a run has "
+        "left, in a copy that then takes the file's place",
     )
     return parser
 
@@ -80,7 +81,8 @@ def _check_workflows(configs: Sequence[str], stream: TextIO) -> int:
 
 
 def _check_file(name: str, repair: bool, stream: TextIO) -> int:
-    from h5flow.journal.inspection import Finding, inspect_file
+    from h5flow.journal.finding import Finding
+    from h5flow.journal.inspection import inspect_file
 
     def tell(finding: Finding) -> None:
         where = f"{name}: {finding.place}: " if finding.place else f"{name}: "
@@ -95,6 +97,8 @@ def _check_file(name: str, repair: bool, stream: TextIO) -> int:
     except H5FlowError as error:
         say(paragraph(error))
         return UsageError.exit_status
+    if repair and any(finding.is_unfinished for finding in wrong):
+        return _salvage_file(name, stream)
     if repair and any(finding.in_regions for finding in wrong):
         return _repair_file(name, stream)
     what = (
@@ -116,3 +120,17 @@ def _repair_file(name: str, stream: TextIO) -> int:
         return FOUND
     print(f"{name}: {len(made)} tables of regions were rebuilt; once more:", file=stream)
     return _check_file(name, False, stream)
+
+
+def _salvage_file(name: str, stream: TextIO) -> int:
+    from h5flow.journal.salvage import salvage_file
+
+    try:
+        salvage_file(Path(name))
+    except H5FlowError as error:
+        say(paragraph(error))
+        return FOUND
+    print(
+        f"{name}: it is an ordinary file now, as it was at that checkpoint; once more:", file=stream
+    )
+    return _check_file(name, True, stream)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
@@ -25,40 +23,15 @@ from h5flow.io.lookup import object_at
 from h5flow.io.open_file import open_file
 from h5flow.io.pieces import unreadable_pieces
 from h5flow.io.superblock import read_superblock
+from h5flow.journal.finding import RESTORE, Finding
 from h5flow.journal.linked_rows import linked_rows
 from h5flow.journal.provenance import unreadable_records
-from h5flow.journal.working_file import WORKING_SUFFIX
+from h5flow.journal.unfinished import beside, of_working_file
 
 __all__ = ["Finding", "inspect_file"]
 
-RESTORE = "Take these rows from a copy of the file, or make it again."
 # Of a dataset with many bad chunks so many are named.
 NAMED_PIECES = 3
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that was found in a file.
-
-    Attributes
-    ----------
-    place : str
-        A path in the file, perhaps with rows; empty where it is the file itself.
-    text : str
-        What there is.
-    advice : str
-        What to do about it.
-    is_note : bool
-        Whether it is allowed, and only worth knowing.
-    in_regions : bool
-        Whether rebuilding regions mends it.
-    """
-
-    place: str
-    text: str
-    advice: str = ""
-    is_note: bool = False
-    in_regions: bool = False
 
 
 def inspect_file(path: Path) -> Iterator[Finding]:
@@ -73,28 +46,21 @@ def inspect_file(path: Path) -> Iterator[Finding]:
     FileFormatError
         There is no such file, or it is not HDF5.
     """
-    yield from (of_a_run := tuple(_of_a_run(path)))
+    yield from (of_a_run := tuple(beside(path)))
     if not path.exists() and of_a_run:
         return
     if not path.is_file() or read_superblock(path) is None:
         # which says what it is in place of that
         open_file(path, "r").close()
+    yield from (left := tuple(of_working_file(path)))
+    if any(not finding.is_note for finding in left):
+        # what a run writes is not whole before it is brought back to a checkpoint
+        return
     try:
         with open_file(path, "r") as file:
             yield from _contents(file)
     except FileFormatError as error:
         yield Finding("", error.message, error.advice or "")
-
-
-def _of_a_run(path: Path) -> Iterator[Finding]:
-    """Look for a run that did not end, beside the file."""
-    working = path.with_name(path.name + WORKING_SUFFIX)
-    if os.path.lexists(working):
-        yield Finding(
-            "",
-            f"a run that writes this file goes on, or was killed: it has left {working}",
-            "Let it end, or start it again; until then this file is as it was before the run.",
-        )
 
 
 def _contents(file: h5py.File) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from h5flow.errors import H5FlowWarning, UsageError
 
-__all__ = ["Lock"]
+__all__ = ["Lock", "holder_of"]
 
 NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 
@@ -88,6 +88,23 @@ class Lock:
             return os.path.samestat(os.fstat(descriptor), self.path.stat())
         except FileNotFoundError:
             return False
+
+
+def holder_of(path: Path) -> str | None:
+    """Return who holds a lock, None where nobody does or the file system has none."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return os.pread(descriptor, 200, 0).decode(errors="replace") or "somebody"
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
+    return None
 
 
 def _lock(descriptor: int, output: Path) -> None:

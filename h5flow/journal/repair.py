@@ -21,7 +21,8 @@ from h5flow.io.open_file import open_file
 from h5flow.io.reading import read_slice
 from h5flow.journal.linked_rows import blocks, is_table_of_references, table_at
 from h5flow.journal.lock import Lock
-from h5flow.journal.working_file import LOCK_SUFFIX, put_in_place
+from h5flow.journal.unfinished import lock_path_of
+from h5flow.journal.working_file import put_in_place
 from h5flow.references.verify import rebuild
 
 __all__ = ["repair_file"]
@@ -56,7 +57,7 @@ def repair_file(path: Path) -> tuple[str, ...]:
     """
     path = path.resolve()
     copy = path.with_name(path.name + REPAIRED_SUFFIX)
-    lock = Lock(path.with_name(path.name + LOCK_SUFFIX), path)
+    lock = Lock(lock_path_of(path), path)
     try:
         with damage_named(path):
             copy_input(path, copy)
