@@ -110,6 +110,13 @@ class Saver:
             self._rendezvous.deleted.update(start.deleted)
             self._rendezvous.catalogue.ever_grown.update(start.grown)
             self._rendezvous.catalogue.ever_linked.update(start.linked)
+            self._secure()
+
+    def _secure(self) -> None:
+        """Have the file in the mode in which a kill leaves it whole, before anything is written."""
+        self._rendezvous.begin(Tag(hook="going on from a checkpoint"))
+        self._rendezvous.commit()
+        self._rendezvous.end()
 
     def start_of(self, position: int) -> Checkpoint | None:
         """Return the checkpoint from which a workflow goes on, None where it begins."""

@@ -13,6 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar
 
+import h5py
+
+from h5flow.core.completion import publish
 from h5flow.core.external_links import take_out_of_reach
 from h5flow.core.parts import PlannedWorkflow
 from h5flow.core.request import RunRequest
@@ -20,10 +23,11 @@ from h5flow.data.data_manager import H5FlowDataManager
 from h5flow.data.layout import NOT_FOLLOWED
 from h5flow.data.linked_tables import LinkedTables
 from h5flow.errors import H5FlowWarning, UsageError
-from h5flow.events import HookTimed, Observer, Published
+from h5flow.events import HookTimed, Observer
 from h5flow.io.compact import compact
 from h5flow.io.copy import copy_input
 from h5flow.io.damage import damage_named
+from h5flow.io.edit import edit_at_once
 from h5flow.io.external import ExternalPart, put_back
 from h5flow.io.links import link_input
 from h5flow.io.open_file import open_file
@@ -57,6 +61,8 @@ class OutputPlan:
         What the base has in other files, and is out of reach while the run goes on.
     resumed : Checkpoint or None
         From which the working file that a run has left goes on.
+    is_complete : bool
+        The working file that a run has left is whole, and only has to be given its name.
     is_done : bool
         The output is what the command would make: there is nothing to do.
     """
@@ -68,6 +74,7 @@ class OutputPlan:
     found: tuple[int, ...] | None = None
     not_followed: tuple[ExternalPart, ...] = ()
     resumed: Checkpoint | None = None
+    is_complete: bool = False
     is_done: bool = False
 
 
@@ -268,18 +275,29 @@ class OpenOutput:
 
     def _publish(self, records: Sequence[RunRecord]) -> str:
         assert self._working is not None
-        with open_file(self.working_path, "r+") as file:
-            run_id = write_record(file, records)
-            if CHECKPOINTS in file:
-                del file[CHECKPOINTS]
-            for path in put_back(file, NOT_FOLLOWED) if self.plan.not_followed else ():
-                self._warn_of_loss(path)
+        made: list[str] = []
+        # whenever it is killed, the run goes on from its last checkpoint, or all is whole
         if self.rendezvous.deleted:
-            self._working.rewrite(compact)
-        size = self.working_path.stat().st_size
-        self._working.publish()
-        self.observe(Published(self.plan.output, size, time.perf_counter() - self._begin))
-        return run_id
+
+            def rewrite(old: Path, new: Path) -> None:
+                compact(old, new, exclude=(CHECKPOINTS,))
+                with open_file(new, "r+") as file:
+                    made.append(self._complete(file, records))
+
+            self._working.rewrite(rewrite)
+        else:
+            with edit_at_once(self.working_path) as file:
+                made.append(self._complete(file, records))
+        publish(self._working, self.plan.output, self._begin, self.observe)
+        return made[0]
+
+    def _complete(self, file: h5py.File, records: Sequence[RunRecord]) -> str:
+        """Write what a file has when its run has ended, and remove what only the run needs."""
+        if CHECKPOINTS in file:
+            del file[CHECKPOINTS]
+        for path in put_back(file, NOT_FOLLOWED):
+            self._warn_of_loss(path)
+        return write_record(file, records)
 
     def _warn_of_loss(self, path: str) -> None:
         warnings.warn(

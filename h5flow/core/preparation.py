@@ -21,11 +21,12 @@ from h5flow.core.output import OutputPlan, file_identity, plan_output, refuse_re
 from h5flow.core.parts import PlannedWorkflow, find_classes
 from h5flow.core.records import run_record
 from h5flow.core.request import RunRequest
-from h5flow.errors import FileFormatError
-from h5flow.io.damage import damage_named
+from h5flow.data.layout import RECORDS
+from h5flow.io.damage import DAMAGE, damage_named
+from h5flow.io.edit import open_left
 from h5flow.io.open_file import open_file
-from h5flow.journal.checkpoint import Checkpoint, read_checkpoint
-from h5flow.journal.provenance import RunRecord, read_records
+from h5flow.journal.checkpoint import CHECKPOINTS, read_checkpoint
+from h5flow.journal.provenance import RunRecord, digest_of_input, read_records
 from h5flow.journal.revival import lost_tables
 from h5flow.journal.working_file import working_path_of
 from h5flow.transaction.channel import Channel
@@ -140,9 +141,12 @@ def _resumed(
         and lost_tables(left, checkpoint.lengths)
     ):
         checkpoint = None  # what was removed since cannot be brought back
-    if checkpoint is None:
-        return _finished(request, planned, source, output)
+    if checkpoint is None and file_identity(output) is None and not left.is_file():
+        return None
     records = _records(request, planned, source, output)
+    if checkpoint is None:
+        plan = _completed(left, records, source, output)
+        return None if plan is None else (plan, records)
     if not request.force:
         refuse_other_command(checkpoint.command, records, str(left))
     refuse_what_cannot_go_on(checkpoint, planned)
@@ -150,26 +154,36 @@ def _resumed(
     return OutputPlan(output, source, None, found=found, resumed=checkpoint), records
 
 
-def _has_lost(path: Path, checkpoint: Checkpoint) -> bool:
-    """Return whether tables were removed since, which cannot be brought back."""
-    return not checkpoint.is_finished and bool(lost_tables(path, checkpoint.lengths))
+def _completed(
+    left: Path, records: Sequence[RunRecord], source: str | None, output: str
+) -> OutputPlan | None:
+    """Return that all is written, where a file was made by this command; None where none was."""
+    if left.is_file() and _is_made_by(left, records):
+        # else it is a copy, perhaps of a part, of a file that an earlier run of the command made
+        known = {digest_of_input(output), digest_of_input(source)}
+        if _run_id(left) not in known:
+            found = file_identity(output)
+            return OutputPlan(output, source, None, found=found, is_complete=True)
+    if file_identity(output) is not None and _is_made_by(Path(output), records):
+        return OutputPlan(output, source, None, is_done=True)
+    return None
 
 
-def _finished(
-    request: RunRequest, planned: tuple[PlannedWorkflow, ...], source: str | None, output: str
-) -> tuple[OutputPlan, tuple[RunRecord, ...]] | None:
-    """Return that there is nothing to do, where the output was made by this command."""
-    if file_identity(output) is None:
-        return None
-    records = _records(request, planned, source, output)
+def _is_made_by(path: Path, records: Sequence[RunRecord]) -> bool:
+    """Return whether the last runs that a file records are these, and none goes on."""
     try:
-        with open_file(Path(output), "r") as file:
+        with open_left(path) as file:
             present = read_records(file)[-len(records) :]
-    except FileFormatError:
-        return None
-    if changes([identity_of(record) for record in present], records):
-        return None
-    return OutputPlan(output, source, None, is_done=True), records
+            is_whole = CHECKPOINTS not in file
+    except DAMAGE:
+        return False
+    return is_whole and not changes([identity_of(record) for record in present], records)
+
+
+def _run_id(path: Path) -> str:
+    """Return the digest of a file that records runs, as `digest_of_input` gives it."""
+    with open_left(path) as file:
+        return f"run_id:{file[RECORDS].attrs['run_id']}"
 
 
 def _with_limits(request: RunRequest, plan: OutputPlan) -> OutputPlan:

@@ -12,6 +12,7 @@ from typing import Any
 from h5flow.comm.protocol import Communicator
 from h5flow.config.workflow import Workflow
 from h5flow.core.checkpoints import Saver
+from h5flow.core.completion import publish_left
 from h5flow.core.output import OpenOutput
 from h5flow.core.preparation import Preparation, prepare
 from h5flow.core.ranks import one_voice, open_channel
@@ -162,6 +163,8 @@ def execute(
             watch = observe if channel.rank == 0 else ignore_event
             if prepared.plan.is_done:
                 return RunSummary(prepared.plan.output, "", nothing_to_do=True)
+            if prepared.plan.is_complete:
+                return _publish(prepared, watch)
             with open_output(prepared, watch) as output:
                 start = prepared.plan.resumed
                 saver = Saver(
@@ -191,6 +194,13 @@ def execute(
         seconds=time.perf_counter() - begin,
         skipped=tuple(chunk for record in done for chunk in record.skipped),
     )
+
+
+def _publish(prepared: Preparation, observe: Observer) -> RunSummary:
+    """Publish what a run has left that is whole."""
+    output = prepared.plan.output
+    run_id = prepared.channel.by_first("publishing", lambda: publish_left(output, observe))
+    return RunSummary(output, run_id)
 
 
 def _run_one(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from h5flow.events import Observer, ignore_event
@@ -14,7 +15,12 @@ from h5flow.io.space import check_free_space, is_out_of_space, out_of_space
 __all__ = ["compact", "compact_in_place"]
 
 
-def compact(source: Path, destination: Path, observe: Observer = ignore_event) -> None:
+def compact(
+    source: Path,
+    destination: Path,
+    observe: Observer = ignore_event,
+    exclude: Collection[str] = (),
+) -> None:
     """Copy a file object by object into a new one that has no unused space.
 
     Object references to what no longer exists become null references.
@@ -28,6 +34,8 @@ def compact(source: Path, destination: Path, observe: Observer = ignore_event) -
         are; one that exists is replaced.
     observe : callable
         Gets `CopyProgress` events.
+    exclude : collection of str
+        Absolute paths that are left out.
 
     Raises
     ------
@@ -41,7 +49,7 @@ def compact(source: Path, destination: Path, observe: Observer = ignore_event) -
         check_free_space(destination, size)
         progress = Progress(observe, str(source), size)
         try:
-            copy_all_objects(file, destination, progress)
+            copy_all_objects(file, destination, progress, exclude)
         except BaseException as error:
             destination.unlink(missing_ok=True)
             if is_out_of_space(error):

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-__all__ = ["AsClosed", "Superblock", "mark_closed", "read_superblock"]
+__all__ = ["HEAD_BYTES", "Superblock", "closed_head", "read_superblock"]
 
 # A superblock of version 3 with addresses of 8 bytes: flags, end of the file, checksum.
-SIZE, FLAGS, END, CHECKSUM = 48, 11, slice(28, 36), slice(44, 48)
+HEAD_BYTES, FLAGS, END, CHECKSUM = 48, 11, slice(28, 36), slice(44, 48)
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 # The file consistency flags of versions 2 and 3: open for writing, open for SWMR writing.
 OPEN_FOR_WRITING = 0b001
@@ -71,86 +69,31 @@ def read_superblock(path: str | os.PathLike[str]) -> Superblock | None:
     return None
 
 
-def mark_closed(path: str | os.PathLike[str]) -> bool:
-    """Have HDF5 open a file again that was written in SWMR mode when its process was killed.
+def closed_head(head: bytes, size: int) -> bytes | None:
+    """Return the first bytes of a file as they are when its writer has closed it.
 
-    In that mode everything that was flushed is whole. What stands in the way is a flag, and an end
-    of the file that the last flush had not moved yet.
+    After a kill in SWMR mode everything that was flushed is whole. What stands in the way is a
+    flag, and an end of the file that the last flush had not moved yet.
+
+    Parameters
+    ----------
+    head : bytes
+        The first `HEAD_BYTES` of the file.
+    size : int
+        Bytes of the file.
 
     Returns
     -------
-    bool
-        False where the head of the file is not one that h5flow writes, or is damaged.
+    bytes or None
+        None where they are not what h5flow writes, or damaged.
 
     Notes
     -----
     What the tool ``h5clear --status --increment=0`` of HDF5 does. The checksum is Bob Jenkins'
     lookup3, public domain, as the HDF5 file format specification (version 3.0, II.A) asks for.
     """
-    with open(path, "r+b") as file:
-        head = _closed(file.read(SIZE), os.fstat(file.fileno()).st_size)
-        if head is None:
-            return False
-        file.seek(0)
-        file.write(head)
-    return True
-
-
-class AsClosed(io.RawIOBase):
-    """A file for reading whose head says that its writer has closed it, and is on disk as it was.
-
-    HDF5 refuses a file that a process has left in the ordinary mode, though it may be whole.
-
-    Raises
-    ------
-    OSError
-        The file cannot be read, or its head is not one that h5flow writes.
-    """
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._position = 0
-        self._descriptor = os.open(path, os.O_RDONLY)
-        self._size = os.fstat(self._descriptor).st_size
-        head = _closed(os.pread(self._descriptor, SIZE, 0), self._size)
-        if head is None:
-            self.close()
-            raise OSError(f"{os.fspath(path)} has no head that h5flow writes")
-        self._head = head
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def seekable(self) -> bool:
-        """Return True."""
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move to a byte, and return its number."""
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
-        self._position = base + offset
-        return self._position
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill a buffer with the bytes from here on, and return how many there were."""
-        view = memoryview(buffer).cast("B")
-        count = os.preadv(self._descriptor, [view], self._position)
-        part = self._head[self._position : self._position + count]
-        view[: len(part)] = part
-        self._position += count
-        return count
-
-    def close(self) -> None:
-        """Close the file; harmless where it is closed."""
-        if not self.closed:
-            os.close(self._descriptor)
-        super().close()
-
-
-def _closed(head: bytes, size: int) -> bytes | None:
-    """Return the head of a file of `size` bytes as it is when it has been closed."""
     new = bytearray(head)
-    written_by_us = new.startswith(SIGNATURE) and len(new) == SIZE and new[8:10] == b"\3\b"
+    written_by_us = new.startswith(SIGNATURE) and len(new) == HEAD_BYTES and new[8:10] == b"\3\b"
     if not written_by_us or _checksum(new) != new[CHECKSUM]:
         return None
     new[FLAGS] = 0

@@ -15,18 +15,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from h5flow.data.layout import RECORDS
 from h5flow.errors import DataError
-from h5flow.io.superblock import AsClosed, read_superblock
+from h5flow.io.edit import open_left
 
 __all__ = [
     "CHECKPOINTS",
     "PLACES",
     "Checkpoint",
-    "open_left",
     "pack",
     "read_checkpoint",
     "unpack",
@@ -121,22 +119,6 @@ def unpack(raw: bytes) -> Checkpoint | None:
         return Checkpoint(**{**json.loads(text, object_hook=_to_array), "number": number})
     except (TypeError, ValueError):
         return None  # of another version
-
-
-def open_left(path: Path) -> h5py.File:
-    """Open a working file for reading that a process may have left without closing it.
-
-    Raises
-    ------
-    OSError
-        It is damaged, or none.
-    """
-    head = read_superblock(path)
-    if head is None or head.is_closed:
-        return h5py.File(path, "r", locking=False)
-    if head.is_shared:
-        return h5py.File(path, "r", swmr=True, locking=False)
-    return h5py.File(AsClosed(path), "r")
 
 
 def read_checkpoint(path: Path) -> Checkpoint | None:

@@ -11,10 +11,10 @@ import numpy as np
 from h5flow.data.inventory import take_inventory
 from h5flow.data.layout import data_path
 from h5flow.errors import FileFormatError
+from h5flow.io.edit import edit_at_once, open_left
+from h5flow.io.links import leaving_link
 from h5flow.io.lookup import object_at
-from h5flow.io.open_file import open_file
-from h5flow.io.superblock import mark_closed, read_superblock
-from h5flow.journal.checkpoint import PLACES, open_left
+from h5flow.journal.checkpoint import PLACES
 
 __all__ = ["lost_tables", "revive", "tables_of"]
 
@@ -22,7 +22,7 @@ BLOCK_ROWS = 2**18
 
 
 def revive(path: Path, lengths: Mapping[str, int]) -> None:
-    """Make a working file what it was at a checkpoint.
+    """Make a working file what it was at a checkpoint; a kill before the end changes nothing.
 
     Rows, references and tables that came later are removed. Rows that were there, and were changed
     later, stay as they are: the run that goes on changes them again.
@@ -38,10 +38,7 @@ def revive(path: Path, lengths: Mapping[str, int]) -> None:
     FileFormatError
         The file is damaged, or has fewer rows than the checkpoint says.
     """
-    head = read_superblock(path)
-    if head is not None and not head.is_closed and not mark_closed(path):
-        raise FileFormatError(f"{path} cannot be opened again after its process was killed")
-    with open_file(path, "r+") as file:
+    with edit_at_once(path) as file:
         for place in tables_of(file):
             _cut(file, place, lengths.get(place))
         for relation in take_inventory(file).references:
@@ -49,7 +46,6 @@ def revive(path: Path, lengths: Mapping[str, int]) -> None:
             if isinstance(table, h5py.Dataset):
                 for place in dict.fromkeys((relation.parent_region, relation.child_region)):
                     _clip(object_at(file, place), len(table))
-        file.flush()
 
 
 def lost_tables(path: Path, lengths: Mapping[str, int]) -> tuple[str, ...]:
@@ -71,12 +67,10 @@ def tables_of(file: h5py.Group) -> tuple[str, ...]:
 
 
 def _is_own_table(file: h5py.Group, place: str) -> bool:
+    if leaving_link(file.file, place) is not None:
+        return False
     table = object_at(file, place)
-    return (
-        isinstance(table, h5py.Dataset)
-        and bool(table.shape)
-        and table.file.filename == file.file.filename
-    )
+    return isinstance(table, h5py.Dataset) and bool(table.shape)
 
 
 def _cut(file: h5py.File, place: str, length: int | None) -> None:

@@ -9,8 +9,8 @@ from h5flow.data.layout import NOT_FOLLOWED, RECORDS
 from h5flow.errors import FileFormatError, H5FlowWarning
 from h5flow.io.clone import copy_bytes, share_blocks
 from h5flow.io.damage import damage_named
+from h5flow.io.edit import edit_at_once, finish_edit
 from h5flow.io.external import put_back
-from h5flow.io.open_file import open_file
 from h5flow.io.space import check_free_space, is_out_of_space, out_of_space
 from h5flow.journal.checkpoint import CHECKPOINTS, read_checkpoint
 from h5flow.journal.lock import Lock
@@ -57,6 +57,7 @@ def salvage_file(path: Path) -> None:
             raise FileFormatError(
                 f"{path} holds no checkpoint of a run", advice="Start the run again."
             )
+        finish_edit(path)
         _copy(path, copy)
         with damage_named(path):
             revive(copy, checkpoint.lengths)
@@ -81,7 +82,7 @@ def _copy(path: Path, copy: Path) -> None:
 
 def _make_ordinary(copy: Path, path: Path) -> None:
     """Remove what only a run needs."""
-    with open_file(copy, "r+") as file:
+    with edit_at_once(copy) as file:
         if CHECKPOINTS in file:
             del file[CHECKPOINTS]
         for place in put_back(file, NOT_FOLLOWED):

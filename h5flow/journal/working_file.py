@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from h5flow.errors import H5FlowError, H5FlowWarning, UsageError
+from h5flow.io.edit import forget_edit
 from h5flow.journal.lock import Lock
 
 __all__ = [
@@ -77,8 +78,10 @@ class WorkingFile:
     def _remove_left_over(self) -> None:
         self._rewritten_path.unlink(missing_ok=True)
         if not os.path.lexists(self.working_path):
+            forget_edit(self.working_path)
             return
         self.working_path.unlink()
+        forget_edit(self.working_path)
         warnings.warn(
             f"removed {self.working_path}, which a run that was killed has left",
             H5FlowWarning,
@@ -128,6 +131,7 @@ class WorkingFile:
         try:
             self._rewritten_path.unlink(missing_ok=True)
             self.working_path.unlink(missing_ok=True)
+            forget_edit(self.working_path)
         finally:
             self._lock.release()
 

@@ -18,6 +18,7 @@ from h5flow.io.chunks import rows_per_hdf5_chunk
 from h5flow.io.filters import filter_arguments
 from h5flow.io.lookup import object_at
 from h5flow.io.open_file import open_file
+from h5flow.io.removal import remove_object
 from h5flow.io.space import Room, full_disk_named
 from h5flow.references.regions import merge, touched_rows
 from h5flow.storage.linked import LinkedDatasets
@@ -133,19 +134,7 @@ class SingleProcessStorage:
         self._flush_tables()
         self._tables = {}
         self._linked.forget(path)
-        link = self._file.get(path, getlink=True)
-        if link is None:
-            return
-        found = self._file[path] if isinstance(link, h5py.HardLink) else None
-        if isinstance(found, h5py.Group) and len(found):
-            for name in list(found.attrs):
-                del found.attrs[name]
-            return
-        parent = self._file[path.rpartition("/")[0] or "/"]
-        del self._file[path]
-        while parent.name != "/" and not len(parent) and not len(parent.attrs):
-            path, parent = parent.name, parent.parent
-            del self._file[path]
+        remove_object(self._file, path)
 
     def share(self, paths: Collection[str] | None = None, /) -> None:
         """Give HDF5 the rows that wait in memory: of these tables, of all with None."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import h5py
 
 from h5flow.errors import NoSuchDatasetError
+from h5flow.io.edit import edit_at_once
 from h5flow.io.open_file import open_file
+from h5flow.io.removal import remove_object
 from h5flow.io.space import Room, full_disk_named
 from h5flow.storage.lasting import LastingDatasets
 from h5flow.storage.protocol import Batch
@@ -25,10 +27,10 @@ class Writer(SingleProcessStorage):
     """A file that is written in HDF5's single-writer-many-readers (SWMR) mode once it is shared.
 
     Objects are made and given metadata in that mode, too; others see them when they have opened the
-    file anew, and after a kill they are there once they were flushed. They are removed in the
-    ordinary mode only, which the writer goes back to by closing the file and opening it again. A
-    file with a superblock older than HDF5 1.10 has no such mode: it is closed for writing while
-    others read, and `is_live` is False.
+    file anew, and after a kill they are there once they were flushed. They are removed while the
+    file is closed, all at once, and then it is opened in that mode again. A file with a superblock
+    older than HDF5 1.10 has no such mode: it is closed for writing while others read, and `is_live`
+    is False.
 
     Parameters
     ----------
@@ -45,14 +47,23 @@ class Writer(SingleProcessStorage):
 
     def apply(self, batch: Batch, /) -> None:
         """Take a batch."""
-        self._leave_sharing(to_remove=False)
+        self._leave_reading()
         super().apply(batch)
 
     def delete(self, path: str, /) -> None:
         """Remove the object at `path`."""
-        self._leave_sharing(to_remove=True)
-        super().delete(path)
-        self._lasting.renew(self._find_again)
+        self._leave_reading()
+        if not self._file.swmr_mode:
+            super().delete(path)
+            self._lasting.renew(self._find_again)
+            return
+        self._linked.forget(path)
+        with full_disk_named(self.path):
+            self._reopen(_LIVE, lambda: self._remove(path))
+
+    def _remove(self, path: str) -> None:
+        with edit_at_once(self.path) as file:
+            remove_object(file, path)
 
     def go_back(self) -> None:
         """Undo what was applied since the mark."""
@@ -85,16 +96,20 @@ class Writer(SingleProcessStorage):
     def _open_table(self, path: str) -> h5py.Dataset:
         return super().table(path)
 
-    def _leave_sharing(self, *, to_remove: bool) -> None:
-        """Open the file for writing; to remove objects, in the ordinary mode."""
-        if self._file.mode == "r" or (to_remove and self._file.swmr_mode):
+    def _leave_reading(self) -> None:
+        """Open the file for writing."""
+        if self._file.mode == "r":
             self._reopen(_ORDINARY)
 
-    def _reopen(self, mode: str) -> None:
+    def _reopen(self, mode: str, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Close the file and open it again; `meanwhile` is called in between."""
         self._flush_tables()
         self._tables = {}
         self._file.close()
-        self._open(mode)
+        try:
+            meanwhile()
+        finally:
+            self._open(mode)
         self.writable = self._file.mode != "r"
         self._room = Room(self._file, self.path)
         self._lasting.renew(self._find_again)

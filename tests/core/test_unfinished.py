@@ -19,8 +19,9 @@ from h5flow.core.request import RunRequest
 from h5flow.core.runner import execute
 from h5flow.data import H5FlowDataManager
 from h5flow.errors import FileFormatError, UsageError
-from h5flow.io.superblock import mark_closed, read_superblock
-from h5flow.journal.checkpoint import open_left, read_checkpoint
+from h5flow.io.edit import edit_at_once, open_left
+from h5flow.io.superblock import read_superblock
+from h5flow.journal.checkpoint import read_checkpoint
 from h5flow.journal.finding import Finding
 from h5flow.journal.inspection import inspect_file
 from h5flow.journal.lock import Lock
@@ -173,7 +174,8 @@ def test_what_was_left_between_two_modes_is_read_as_well(left: Path) -> None:
     salvaged = Path("left/copy.h5")
     shutil.copy(left, salvaged)
     assert wanted is not None
-    mark_closed(salvaged)
+    with edit_at_once(salvaged):
+        pass  # which closes it
     with h5py.File(salvaged, "r+", libver=("v110", "latest")) as file:
         file.flush()
         shutil.copy(salvaged, left)

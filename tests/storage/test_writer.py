@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
+from h5flow.storage import writer as writer_module
 from h5flow.storage.protocol import Batch, CreateTable, SetAttributes, Write
 from h5flow.storage.writer import Writer
 
@@ -60,13 +61,22 @@ def test_objects_are_made_in_swmr_mode(writer: Writer, batch: Batch) -> None:
             assert dict(reader[attributes.path].attrs) == dict(attributes.values)
 
 
-def test_objects_are_removed_outside_of_swmr_mode(writer: Writer) -> None:
+def test_objects_are_removed_while_the_file_is_closed(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     writer.share()
+    open_meanwhile = []
+    remove = writer_module.remove_object
+
+    def removed(file: h5py.File, path: str) -> None:
+        open_meanwhile.append(bool(writer._file))
+        remove(file, path)
+
+    monkeypatch.setattr(writer_module, "remove_object", removed)
     writer.delete(EVENTS)
-    assert not writer.file.swmr_mode
-    assert EVENTS not in writer.file
-    writer.share()
+    assert open_meanwhile == [False]
     assert writer.file.swmr_mode
+    assert EVENTS not in writer.file
 
 
 def test_a_table_stays_valid_through_all_modes(writer: Writer) -> None:
