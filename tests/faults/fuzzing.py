@@ -14,6 +14,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from faults.moments import Moment
 
 __all__ = [
     "LIMIT",
@@ -200,7 +201,10 @@ for number, name in ((1, out), (2, err)):
     os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
 faulthandler.enable(all_threads=False)
 faulthandler.dump_traceback_later(LIMIT * 0.8)
-sys.exit(main(words) if kind == "run" else reading(*words))
+if kind == "moment":
+    from faults.moments import Moment, install
+    install(Moment(**json.loads(words.pop(0))))
+sys.exit(reading(*words) if kind == "read" else main(words))
 """
 
 
@@ -215,7 +219,12 @@ class Server:
             stdout=subprocess.PIPE,
             text=True,
             cwd=folder,
-            env={**os.environ, "H5FLOW_NOMPI": "1", "PYTHONWARNINGS": "ignore:::h5flow"},
+            env={
+                **os.environ,
+                "H5FLOW_NOMPI": "1",
+                "PYTHONWARNINGS": "ignore:::h5flow",
+                "PYTHONPATH": str(Path(__file__).parent.parent),
+            },
         )
 
     def __enter__(self) -> Server:
@@ -231,6 +240,10 @@ class Server:
     def run(self, *words: str) -> Outcome:
         """Do what ``h5flow run`` does with these words."""
         return self._do("run", "run", *words)
+
+    def run_until(self, moment: Moment, *words: str) -> Outcome:
+        """Do what h5flow does with these words, and have a moment come in it."""
+        return self._do("moment", moment.packed(), *words)
 
     def read(self, path: Path) -> Outcome:
         """Read all of a file with a data manager."""

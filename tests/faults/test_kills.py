@@ -16,80 +16,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import h5py
-import numpy as np
 import pytest
+from faults.project import COMMAND, make_project
 from file_contents import file_contents
 from ranks import clean_environment, mpiexec
 
-PROJECT = """
-import time
-import numpy as np
-from h5flow import H5FlowStage
-
-
-class Sums(H5FlowStage):
-    pause = 0.01
-
-    def init(self, source_name):
-        manager = self.data_manager
-        manager.create_dset("sums", [("x", "f8"), ("n", "i4")])
-        manager.create_ref(source_name, "sums")
-        manager.create_dset("scratch", "i8")
-        manager.write_data("scratch", manager.reserve_data("scratch", 2), [7, 8])
-        self.total = 0
-
-    def state(self):
-        return self.total
-
-    def restore(self, state):
-        self.total += state
-
-    def run(self, source_name, source_slice, cache):
-        events = cache[source_name]
-        if not len(events):
-            return
-        time.sleep(self.pause)
-        manager = self.data_manager
-        kept = events["id"] % 3 > 0
-        rows = manager.reserve_data("sums", int(kept.sum()))
-        manager.write_data("sums", rows, {"x": events["x"][kept], "n": events["id"][kept]})
-        parents = np.arange(source_slice.start, source_slice.stop)[kept]
-        pairs = np.stack([parents, np.arange(rows.start, rows.stop)], axis=1)
-        manager.write_ref(source_name, "sums", pairs)
-        if source_slice.start >= 1000:
-            manager.create_dset("late", "i8")          # an object that is made in the loop
-            late = manager.reserve_data("late", 1)
-            manager.write_data("late", late, [source_slice.start])
-        self.total += int(events["id"].sum())
-
-    def finish(self, source_name):
-        self.data_manager.set_attrs("sums", total=self.comm.allreduce(self.total))
-
-
-class Twice(H5FlowStage):
-    def init(self, source_name):
-        self.data_manager.create_dset("twice", "f8")
-
-    def run(self, source_name, source_slice, cache):
-        x = cache[source_name]["x"]
-        rows = self.data_manager.reserve_data("twice", len(x))
-        self.data_manager.write_data("twice", rows, 2 * x)
-"""
-FIRST = """
-flow: {source: loop, stages: [sums], drop: [scratch]}
-loop: {classname: H5FlowDatasetLoopGenerator, dset_name: events, params: {chunk_size: 50}}
-sums: {classname: Sums}
-"""
-SECOND = """
-flow: {source: loop, stages: [twice]}
-loop: {classname: H5FlowDatasetLoopGenerator, dset_name: sums, params: {chunk_size: 50}}
-twice: {classname: Twice}
-"""
-COMMAND = [
-    *("-m", "h5flow", "run", "-q", "--resume", "--overwrite", "--checkpoint-every", "0.02"),
-    *("-i", "in.h5", "-o", "out.h5", "a.yaml", "b.yaml"),
-]
+RUN = ["-m", "h5flow", *COMMAND, "--checkpoint-every", "0.02"]
 LONGEST = 2.0  # seconds from the start of a run to its kill
 MOST_KILLS = 60  # of one output
 
@@ -97,23 +29,14 @@ MOST_KILLS = 60  # of one output
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("kills")
-    (folder / "h5flow_modules").mkdir()
-    (folder / "h5flow_modules" / "stages.py").write_text(PROJECT)
-    (folder / "a.yaml").write_text(FIRST)
-    (folder / "b.yaml").write_text(SECOND)
-    events = np.zeros(3000, [("id", "i8"), ("x", "f4")])
-    events["id"], events["x"] = np.arange(3000), np.arange(3000) / 7
-    with h5py.File(folder / "in.h5", "w") as file:
-        file.create_dataset("events/data", data=events, maxshape=(None,), chunks=(512,))
-    with h5py.File(folder / "old.h5", "w") as file:
-        file["old"] = 1
+    make_project(folder, chunk_size=50, pause=0.01, bounds="earliest")
     return folder
 
 
 def start(folder: Path, ranks: int) -> subprocess.Popen[bytes]:
     launcher = [mpiexec(), "-n", str(ranks)] if ranks > 1 else []
     return subprocess.Popen(
-        [*launcher, sys.executable, *COMMAND],
+        [*launcher, sys.executable, *RUN],
         cwd=folder,
         env={**clean_environment(), "H5FLOW_TEST_KILLS": str(folder)},
         stdin=subprocess.DEVNULL,
