@@ -15,7 +15,7 @@ from h5flow.cli.signals import interruptible
 from h5flow.comm.choose import is_one_of_many, launched_rank
 from h5flow.core.request import RunSummary
 from h5flow.core.stopping import StopRequest
-from h5flow.errors import OtherRankError, UsageError
+from h5flow.errors import H5FlowError, OtherRankError, UsageError
 from h5flow.observe.watch import Watch
 
 __all__ = ["main"]
@@ -128,6 +128,9 @@ def _run(command: Command, stop: StopRequest) -> int:
     except (Exception, KeyboardInterrupt, SystemExit) as error:
         report = report_on(error, state=_state(command, watch), verbose=command.verbose)
         say(report.text)
+        left = _left_by(watch)
+        if isinstance(error, H5FlowError) and left is not None:
+            say(f"h5flow: --resume goes on from {left}")
         expect_end(report.status)
         return report.status
     return 0
@@ -150,6 +153,11 @@ def _state(command: Command, watch: Watch) -> str:
         return f"{watch.published.path} had been published already"
     output = command.request.output or "the output"
     state = f"nothing was published, {output} is as it was"
-    if watch.checkpoint is None:
-        return state
-    return f"{state}; --resume goes on from {watch.checkpoint.working_path}"
+    left = _left_by(watch)
+    return state if left is None else f"{state}; --resume goes on from {left}"
+
+
+def _left_by(watch: Watch) -> str | None:
+    """Return the working file that a run has left to be resumed, None where it has removed it."""
+    path = None if watch.checkpoint is None else watch.checkpoint.working_path
+    return path if path is not None and os.path.exists(path) else None

@@ -6,6 +6,7 @@ import atexit
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from typing import IO
 
 import h5py
@@ -13,7 +14,7 @@ import h5py
 __all__ = ["abandon"]
 
 
-def abandon(file: h5py.File) -> None:
+def abandon(file: h5py.File, release: Callable[[], None] = lambda: None) -> None:
     """Close a file without writing what HDF5 still has in memory.
 
     HDF5 has no way to close a file without flushing it. So what is left is written to memory: the
@@ -24,12 +25,17 @@ def abandon(file: h5py.File) -> None:
     file : h5py.File
         Open for writing, with HDF5's default driver; closed afterwards. The file on disk is
         incomplete and must be removed.
+    release : callable
+        Gives up datasets of the file. Not before: HDF5 writes what it holds of a dataset when that
+        is closed, and where it cannot, it crashes the interpreter at its end.
     """
     if not file:
+        release()
         return
     with _memory_file() as nowhere:
         os.dup2(nowhere.fileno(), file.id.get_vfd_handle())
     try:
+        release()
         file.close()
     except (OSError, RuntimeError):
         # A flush has failed halfway before, on a quota for example, which cannot be asked for

@@ -35,12 +35,12 @@ def check_free_space(destination: Path, needed: int) -> None:
         raise out_of_space(destination, needed)
 
 
-def out_of_space(destination: Path, needed: int) -> NoRoomError:
-    """Return the error for a file that does not fit on its disk."""
+def out_of_space(destination: Path, needed: int, table: str = "") -> NoRoomError:
+    """Return the error for a file, or for rows of a table in it, that do not fit on its disk."""
     free = shutil.disk_usage(destination.parent).free
     return NoRoomError(
-        f"there is no room for {destination}: it needs {_readable(needed)}, and "
-        f"{_readable(free)} are free",
+        f"there is no room for {f'rows of {table} in ' if table else ''}{destination}: "
+        f"{_readable(needed)} are needed, and {_readable(free)} are free",
         advice=ADVICE,
     )
 
@@ -103,7 +103,7 @@ class Room:
         """
         needed = size + sum(self._held.values()) + METADATA_BYTES
         if shutil.disk_usage(self._path.parent).free < needed:
-            raise out_of_space(self._path, needed)
+            raise out_of_space(self._path, needed, table)
         self._held[table] = min(self._cache_bytes, self._held.get(table, 0) + size)
 
     def flushed(self) -> None:

@@ -13,6 +13,7 @@ from types import TracebackType
 
 from h5flow.errors import H5FlowError, H5FlowWarning, UsageError
 from h5flow.io.edit import forget_edit
+from h5flow.io.space import full_disk_named
 from h5flow.journal.lock import Lock
 
 __all__ = [
@@ -96,8 +97,13 @@ class WorkingFile:
         make : callable
             ``make(old, new)`` writes the file `new` from the file `old`.
         """
-        make(self.working_path, self._rewritten_path)
-        self._rewritten_path.replace(self.working_path)
+        try:
+            with full_disk_named(self._rewritten_path):
+                make(self.working_path, self._rewritten_path)
+            self._rewritten_path.replace(self.working_path)
+        except BaseException:
+            self._rewritten_path.unlink(missing_ok=True)
+            raise
 
     def publish(self) -> None:
         """Put the working file, closed, in the place of the output, in one step.

@@ -204,8 +204,7 @@ class SingleProcessStorage:
 
     def abandon(self) -> None:
         """Close the file, which nobody wants any more, without writing what is in memory."""
-        self._forget()
-        abandon(self._file)
+        abandon(self._file, self._forget)
 
     def _forget(self) -> None:
         self._tables = {}

@@ -74,9 +74,16 @@ def full_disk_of_hdf5() -> NoReturn:
     )
 
 
+def fill_the_disk() -> None:
+    """Leave no byte of a small disk, on which the working directory is."""
+    with open("filler", "wb") as filler:
+        os.posix_fallocate(filler.fileno(), 0, shutil.disk_usage(".").free)
+
+
 ACTIONS: dict[str, Callable[[], Any]] = {
     "kill": kill,
     "full disk": full_disk,
+    "fill the disk": fill_the_disk,
     "full disk, as HDF5 says it": full_disk_of_hdf5,
     "delete the input": lambda: os.unlink("in.h5"),
     "truncate the input": lambda: os.truncate("in.h5", 3000),
