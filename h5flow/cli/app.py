@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal
 
 from h5flow.cli.arguments import Command, parse, without_ranks
 from h5flow.cli.messages import flush_stdout, log_shown, prepare_streams, say, warnings_shown
@@ -13,10 +14,12 @@ from h5flow.cli.options import USAGE
 from h5flow.cli.report import paragraph, report_on
 from h5flow.cli.signals import interruptible
 from h5flow.comm.choose import is_one_of_many, launched_rank
-from h5flow.core.request import RunSummary
 from h5flow.core.stopping import StopRequest
 from h5flow.errors import H5FlowError, OtherRankError, UsageError
 from h5flow.observe.watch import Watch
+
+if TYPE_CHECKING:
+    from h5flow.core.request import RunSummary
 
 __all__ = ["main"]
 
@@ -112,10 +115,7 @@ def _run(command: Command, stop: StopRequest) -> int:
     watch = Watch(sys.stderr, quiet=command.quiet, profile=command.profile)
     try:
         with log_shown(command.verbose), warnings_shown(), watch:
-            # numpy and h5py come with it, and take their time
-            from h5flow.core.ranks import expect_end
-            from h5flow.core.runner import execute
-
+            expect_end, execute = _load_core()
             summary = execute(command.request, watch, stop=stop)
             if summary.nothing_to_do and launched_rank() == 0:
                 say(f"h5flow: {summary.output} is finished: nothing to do")
@@ -145,6 +145,21 @@ def _say_skipped(summary: RunSummary) -> int:
             "/h5flow/runs/*/skipped"
         )
     return SKIPPED
+
+
+def _load_core() -> tuple[Callable[[int], None], Callable[..., RunSummary]]:
+    """Import what does the work; numpy and h5py come with it, and take their time."""
+    # Modules stay to the end: looking for garbage among them only costs, now and ever after.
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        from h5flow.core.ranks import expect_end
+        from h5flow.core.runner import execute
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
+    return expect_end, execute
 
 
 def _state(command: Command, watch: Watch) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import operator
 from itertools import accumulate
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from h5flow.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 __all__ = [
     "blocks",
@@ -20,7 +22,7 @@ __all__ = [
     "reduce_elements",
 ]
 
-Elements: TypeAlias = npt.NDArray[Any]
+Elements: TypeAlias = "npt.NDArray[Any]"
 
 
 def is_in_place(spec: object) -> bool:

@@ -115,7 +115,7 @@ class Saver:
     def _secure(self) -> None:
         """Have the file in the mode in which a kill leaves it whole, before anything is written."""
         self._rendezvous.begin(Tag(hook="going on from a checkpoint"))
-        self._rendezvous.commit()
+        self._rendezvous.milestones.commit()
         self._rendezvous.end()
 
     def start_of(self, position: int) -> Checkpoint | None:

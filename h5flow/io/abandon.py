@@ -46,6 +46,7 @@ def abandon(file: h5py.File, release: Callable[[], None] = lambda: None) -> None
 def _memory_file() -> IO[bytes]:
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("abandoned"), "r+b")
+
     return tempfile.TemporaryFile()
 
 

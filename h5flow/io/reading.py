@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from h5flow.errors import DataError
 from h5flow.io.chunks import row_bytes
 from h5flow.io.damage import DAMAGE, unreadable
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 __all__ = [
     "RowSource",
@@ -25,7 +27,7 @@ __all__ = [
 ]
 
 Array = np.ndarray[Any, Any]
-Int64Array: TypeAlias = npt.NDArray[np.int64]
+Int64Array: TypeAlias = "npt.NDArray[np.int64]"
 
 # Reading over a gap this wide costs less than one more call into HDF5.
 BLOCK_BYTES = 2**16

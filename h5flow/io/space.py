@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import shutil
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +23,12 @@ ADVICE = (
 )
 
 
+def free_bytes(folder: Path) -> int:
+    """Return the room on a folder's disk that everybody may use."""
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize
+
+
 def check_free_space(destination: Path, needed: int) -> None:
     """Refuse a copy of `needed` bytes that will not fit.
 
@@ -31,13 +37,13 @@ def check_free_space(destination: Path, needed: int) -> None:
     NoRoomError
         With both figures.
     """
-    if shutil.disk_usage(destination.parent).free < needed:
+    if free_bytes(destination.parent) < needed:
         raise out_of_space(destination, needed)
 
 
 def out_of_space(destination: Path, needed: int, table: str = "") -> NoRoomError:
     """Return the error for a file, or for rows of a table in it, that do not fit on its disk."""
-    free = shutil.disk_usage(destination.parent).free
+    free = free_bytes(destination.parent)
     return NoRoomError(
         f"there is no room for {f'rows of {table} in ' if table else ''}{destination}: "
         f"{_readable(needed)} are needed, and {_readable(free)} are free",
@@ -102,7 +108,7 @@ class Room:
             The disk has no room for them.
         """
         needed = size + sum(self._held.values()) + METADATA_BYTES
-        if shutil.disk_usage(self._path.parent).free < needed:
+        if free_bytes(self._path.parent) < needed:
             raise out_of_space(self._path, needed, table)
         self._held[table] = min(self._cache_bytes, self._held.get(table, 0) + size)
 

@@ -5,14 +5,16 @@ A region is a superset of a row's references, and ``(0, 0)`` says that there are
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 __all__ = ["Int64Array", "is_region_dtype", "join_intervals", "merge", "touched_rows"]
 
-Int64Array: TypeAlias = npt.NDArray[np.int64]
+Int64Array: TypeAlias = "npt.NDArray[np.int64]"
 
 
 def is_region_dtype(dtype: np.dtype[Any]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -177,21 +177,18 @@ class SingleProcessStorage:
             for path, length in undo.lengths.items():
                 self._writable_table(path).cut(length)
             if undo.removes:
-                self._remove_what_was_made(undo)
+                for path in undo.made:
+                    self._linked.forget(path)
+                self._remove_at_once(undo.remove)
             for (path, name), value in undo.attributes.items():
                 if value is not None:
                     self._file[path].attrs[name] = value
 
-    def _remove_what_was_made(self, undo: UndoLog) -> None:
+    def _remove_at_once(self, remove: Callable[[h5py.File], None]) -> None:
+        """Have objects removed from the file by a function."""
         self._flush_tables()
         self._tables = {}
-        for (path, name), value in undo.attributes.items():
-            if value is None and path in self._file and name in self._file[path].attrs:
-                del self._file[path].attrs[name]
-        for path in undo.made:
-            self._linked.forget(path)
-            if path in self._file:
-                del self._file[path]
+        remove(self._file)
 
     def close(self) -> None:
         """Flush and close the file; harmless where it is closed."""

@@ -73,6 +73,15 @@ class UndoLog:
             for name in attributes.values:
                 self.attributes.setdefault((attributes.path, name), before.get(name))
 
+    def remove(self, file: h5py.File) -> None:
+        """Remove the objects and metadata that were not there."""
+        for (path, name), value in self.attributes.items():
+            if value is None and path in file and name in file[path].attrs:
+                del file[path].attrs[name]
+        for path in self.made:
+            if path in file:
+                del file[path]
+
     def _note_made(self, file: h5py.File, path: str) -> None:
         """Take down the first part of a path that is not there."""
         parts = path.strip("/").split("/")

@@ -58,18 +58,33 @@ class Writer(SingleProcessStorage):
             self._lasting.renew(self._find_again)
             return
         self._linked.forget(path)
+        if self._undo is not None:
+            self._undo.is_void = True
         with full_disk_named(self.path):
-            self._reopen(_LIVE, lambda: self._remove(path))
-
-    def _remove(self, path: str) -> None:
-        with edit_at_once(self.path) as file:
-            remove_object(file, path)
+            self._remove_at_once(lambda file: remove_object(file, path))
 
     def go_back(self) -> None:
-        """Undo what was applied since the mark."""
-        self._leave_sharing(to_remove=self._undo is not None and self._undo.removes)
+        """Undo what was applied since the mark.
+
+        Raises
+        ------
+        H5FlowError
+            Objects were removed since.
+        """
+        self._leave_reading()
         super().go_back()
         self._lasting.renew(self._find_again)
+
+    def _remove_at_once(self, remove: Callable[[h5py.File], None]) -> None:
+        if not self._file.swmr_mode:
+            super()._remove_at_once(remove)
+            return
+
+        def edit() -> None:
+            with edit_at_once(self.path) as file:
+                remove(file)
+
+        self._reopen(_LIVE, edit)
 
     def share(self, paths: Collection[str] | None = None, /) -> None:
         """Have these tables, all with None, in the file, and let others read it."""

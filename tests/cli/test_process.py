@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import h5flow.errors
+from h5flow.data import H5FlowDataManager
 
 PACKAGE_PARENT = Path(h5flow.errors.__file__).parents[1]
 SCRIPT = Path(__file__).parents[2] / "scripts" / "run_h5flow.py"
@@ -118,7 +119,21 @@ def test_help_and_version_import_nothing_heavy(word: str) -> None:
     done = python(
         "-c",
         f"import sys; from h5flow.cli.app import main; main(['{word}']);"
-        "sys.exit(str({'h5py', 'numpy', 'rich'} & set(sys.modules) or ''))",
+        "sys.exit(str({'h5py', 'numpy', 'rich', 'yaml'} & set(sys.modules) or ''))",
+    )
+    assert done.stderr.strip() == b""
+
+
+def test_a_run_of_what_h5flow_ships_asks_no_other_package(tmp_path: Path) -> None:
+    with H5FlowDataManager(tmp_path / "in.h5") as dm:
+        dm.create_dset("events", "i8")
+    (tmp_path / "events.yaml").write_text("flow: {source: events}\n", "utf-8")
+    words = ["run", "-q", "-i", "in.h5", "-o", "out.h5", "events.yaml"]
+    done = python(
+        "-c",
+        f"import os, sys; os.chdir({str(tmp_path)!r})\n"
+        f"from h5flow.cli.app import main; assert main({words}) == 0\n"
+        "sys.exit(str({'importlib.metadata', 'rich'} & set(sys.modules) or ''))",
     )
     assert done.stderr.strip() == b""
 

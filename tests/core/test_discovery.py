@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from h5flow import H5FlowStage
 from h5flow.core.discovery import ClassKind, find_class
 from h5flow.errors import DiscoveryError, H5FlowWarning, Place
 
@@ -67,6 +68,12 @@ def test_an_entry_point_is_before_the_search(
     offer("OfferedStage", "offering:OfferedStage")
     write("own.py", "class OfferedStage: raise RuntimeError")
     assert find_class("OfferedStage", KIND) is OfferedStage
+
+
+def test_no_package_takes_the_place_of_what_h5flow_ships(offer: Callable[[str, str], None]) -> None:
+    offer("H5FlowTestStage", "json:JSONDecoder")
+    found = find_class("H5FlowTestStage", ClassKind("stage", H5FlowStage, KIND.group))
+    assert found.__module__ == "h5flow.modules.test_stage"
 
 
 @pytest.mark.parametrize("target", ["no_such_package:Own", "json:Own"])

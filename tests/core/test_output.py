@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from h5flow.errors import (
     HookError,
     UsageError,
 )
+from h5flow.io import space
 from h5flow.transaction.channel import Channel
 
 MakeWorkflow = Callable[..., dict[str, Any]]
@@ -496,12 +496,9 @@ def test_an_output_that_is_a_folder_is_told_so(events: Path, workflow: MakeWorkf
 def test_a_full_disk_is_one_clear_error_and_what_was_done_is_left_to_be_resumed(
     events: Path, workflow: MakeWorkflow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usage = type(shutil.disk_usage("."))
-    full_from = 1
-
     class Fill(Sums):
         def finish(self, source_name: str) -> None:
-            monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage(0, 0, full_from))
+            monkeypatch.setattr(space, "free_bytes", lambda _folder: 1)
             rows = self.data_manager.reserve_data("sums", 500_000)
             self.data_manager.write_data("sums", rows, np.ones(500_000))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import h5py
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 
 from h5flow.errors import DataError, FileFormatError, NoRoomError, NoSuchDatasetError
+from h5flow.io import space
 from h5flow.storage.protocol import Batch, CreateTable, Link, SetAttributes, Write
 from h5flow.storage.single_process import SingleProcessStorage
 
@@ -200,11 +200,10 @@ def test_rows_are_refused_before_a_full_disk_can_harm_the_file(
     mebibyte = 131_072
     rows = np.arange(mebibyte)
     free = 5 * 2**19
-    usage = type(shutil.disk_usage("."))
-    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage(free, 0, free))
+    monkeypatch.setattr(space, "free_bytes", lambda _folder: free)
     write = Batch(writes=[Write("/x/data", slice(0, mebibyte), rows)])
     storage.apply(write)
-    with pytest.raises(NoRoomError, match=r"needs 3.1 MB, and 2.6 MB are free"):
+    with pytest.raises(NoRoomError, match=r"3.1 MB are needed, and 2.6 MB are free"):
         storage.apply(write)
     # What HDF5 holds is in the file after a flush, and needs no room any more.
     storage.flush()
