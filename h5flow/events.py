@@ -17,11 +17,14 @@ __all__ = [
     "ConfigStarted",
     "CopyProgress",
     "Event",
+    "FileTraffic",
     "HookTimed",
     "LoopFinished",
     "Moved",
     "Observer",
     "Published",
+    "Sampled",
+    "Waited",
     "ignore_event",
 ]
 
@@ -104,14 +107,64 @@ class Moved:
 
 
 @dataclass(frozen=True)
+class FileTraffic:
+    """What was read from the file, in which time, and what was queued to be written."""
+
+    bytes_read: int = 0
+    seconds_reading: float = 0.0
+    bytes_written: int = 0
+
+
+@dataclass(frozen=True)
 class HookTimed:
-    """A hook of one part has ended; `seconds` contain those in which `moved` went."""
+    """A hook of one part has ended, or reading before it, or writing after it.
+
+    Attributes
+    ----------
+    seconds : float
+        Contain those in which `moved` went, those of `files`, and those `waited`.
+    begin : float
+        By `time.perf_counter`.
+    waited : float
+        Seconds in which this rank waited for others.
+    iteration : int
+        Of the loop; -1 outside of it.
+    """
 
     name: str
     classname: str
     hook: str
     seconds: float
     moved: Moved = Moved()
+    begin: float = 0.0
+    waited: float = 0.0
+    files: FileTraffic = FileTraffic()
+    iteration: int = -1
+
+
+@dataclass(frozen=True)
+class Waited:
+    """A rank has waited for others, from `begin` (by `time.perf_counter`) on."""
+
+    begin: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """What reading and writing cost at least, tried on a sample of the output.
+
+    Attributes
+    ----------
+    bytes_per_second : float
+        At which bytes of the file are copied from the system's memory, by the plain system call.
+    inflating : float or None
+        Share of the time of reading the source in which its chunks are unpacked; None where they
+        are stored as they are.
+    """
+
+    bytes_per_second: float
+    inflating: float | None = None
 
 
 @dataclass(frozen=True)
@@ -174,6 +227,8 @@ Event: TypeAlias = (
     | ConfigFinished
     | CheckpointSaved
     | Published
+    | Sampled
+    | Waited
 )
 Observer: TypeAlias = Callable[[Event], None]
 

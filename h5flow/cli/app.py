@@ -6,20 +6,24 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from h5flow.cli.arguments import Command, parse, without_ranks
 from h5flow.cli.messages import flush_stdout, log_shown, prepare_streams, say, warnings_shown
 from h5flow.cli.options import USAGE
 from h5flow.cli.report import paragraph, report_on
 from h5flow.cli.signals import interruptible
+from h5flow.cli.tracing import make_trace, save_alone
 from h5flow.comm.choose import is_one_of_many, launched_rank
 from h5flow.core.stopping import StopRequest
-from h5flow.errors import H5FlowError, OtherRankError, UsageError
+from h5flow.errors import H5FlowError, OtherRankError, Stopped, UsageError
 from h5flow.observe.watch import Watch
 
 if TYPE_CHECKING:
     from h5flow.core.request import RunSummary
+    from h5flow.observe.trace import Trace
 
 __all__ = ["main"]
 
@@ -59,6 +63,7 @@ def _parsed(words: Sequence[str]) -> int:
         if words[0] == "check":
             return _check(words[1:])
         command = parse(words)
+        trace = make_trace(command.trace, command.request.configs) if command.trace else None
     except UsageError as error:
         # every rank reads the same words, and one answer is enough
         if launched_rank() == 0:
@@ -71,7 +76,7 @@ def _parsed(words: Sequence[str]) -> int:
         return _launch(command.ranks, words)
     stop = StopRequest(command.request.time_limit)
     with interruptible(stop, tell=_tell_of_stop) as afterwards:
-        status = _run(command, stop)
+        status = _run(command, stop, trace)
         # mpiexec passes Ctrl-C on to ranks that may be ending already, since another was faster
         afterwards.ignored = status != 0 and is_one_of_many()
     return status
@@ -111,26 +116,32 @@ def _tell_of_stop() -> None:
         os.write(STDERR, b"\n" * os.isatty(STDERR) + line)  # below the progress
 
 
-def _run(command: Command, stop: StopRequest) -> int:
+def _run(command: Command, stop: StopRequest, trace: Trace | None) -> int:
     watch = Watch(sys.stderr, quiet=command.quiet, profile=command.profile)
     try:
         with log_shown(command.verbose), warnings_shown(), watch:
             expect_end, execute = _load_core()
-            summary = execute(command.request, watch, stop=stop)
+            recorded: dict[str, Any] = {} if trace is None else {"recorder": trace}
+            summary = execute(command.request, watch, stop=stop, **recorded)
             if summary.nothing_to_do and launched_rank() == 0:
                 say(f"h5flow: {summary.output} is finished: nothing to do")
+            elif command.profile and launched_rank() == 0:
+                _sample(summary.output, watch)
             watch.summarize()
             if summary.skipped:
                 return _say_skipped(summary)
     except OtherRankError as error:
+        save_alone(trace)
         expect_end(error.exit_status)
         return error.exit_status
     except (Exception, KeyboardInterrupt, SystemExit) as error:
         report = report_on(error, state=_state(command, watch), verbose=command.verbose)
         say(report.text)
         left = _left_by(watch)
-        if isinstance(error, H5FlowError) and left is not None:
+        is_failure = isinstance(error, H5FlowError) and not isinstance(error, Stopped)
+        if is_failure and left is not None:
             say(f"h5flow: --resume goes on from {left}")
+        save_alone(trace)
         expect_end(report.status)
         return report.status
     return 0
@@ -145,6 +156,17 @@ def _say_skipped(summary: RunSummary) -> int:
             "/h5flow/runs/*/skipped"
         )
     return SKIPPED
+
+
+def _sample(output: str, watch: Watch) -> None:
+    """Have the profile compare the run with what its bytes cost at least."""
+    from h5flow.core.sampling import sample_file
+
+    # a comparison that cannot be made is no reason to fail
+    with suppress(OSError, RuntimeError, H5FlowError):
+        sampled = sample_file(Path(output), watch.source)
+        if sampled is not None:
+            watch(sampled)
 
 
 def _load_core() -> tuple[Callable[[int], None], Callable[..., RunSummary]]:

@@ -39,6 +39,8 @@ class Command:
         Processes to start; 1 runs in this one.
     profile : bool
         Where the time of the loops went is shown.
+    trace : str or None
+        A file for what each rank did when.
     """
 
     request: RunRequest
@@ -46,6 +48,7 @@ class Command:
     quiet: bool = False
     ranks: int | Literal["auto"] = 1
     profile: bool = False
+    trace: str | None = None
 
 
 def parse(words: Sequence[str], environ: Mapping[str, str] = os.environ) -> Command:
@@ -99,6 +102,7 @@ def parse(words: Sequence[str], environ: Mapping[str, str] = os.environ) -> Comm
         quiet=found.quiet,
         ranks=ranks,
         profile=found.profile,
+        trace=found.trace,
     )
 
 

@@ -248,7 +248,12 @@ def _add_messages(parser: Parser) -> None:
     messages.add_argument(
         "--profile",
         action="store_true",
-        help="at the end show where the time went: read, transfer, compute, write",
+        help="at the end show where the time went: read, dereference, each stage, write, wait",
+    )
+    messages.add_argument(
+        "--trace",
+        metavar="FILE.json",
+        help="write what each rank did when, as a time line for https://ui.perfetto.dev",
     )
     messages.add_argument(
         "--version",

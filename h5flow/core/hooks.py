@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, TypeVar
 
 from h5flow.backends import Backend, moved_so_far
 from h5flow.core.component import Component, Surroundings, surrounded_by
 from h5flow.data.linked_tables import LinkedTables
 from h5flow.errors import H5FlowError, HookError, OtherRankError
-from h5flow.events import HookTimed, Observer
+from h5flow.events import FileTraffic, HookTimed, Moved, Observer
+from h5flow.io.metering import ReadMeter, metered
 from h5flow.transaction.acts import Tag
 from h5flow.transaction.channel import describe_error
 
@@ -61,6 +62,32 @@ class Hook:
     def part(self) -> str:
         """The part, for messages."""
         return f"'{self.name}' ({self.classname})"
+
+
+class Measured(NamedTuple):
+    """What a clock shows, and what grows as it goes on."""
+
+    now: float
+    moved: Moved
+    waited: float
+
+
+def _timed(called: Hook, begin: Measured, end: Measured, files: FileTraffic) -> HookTimed:
+    return HookTimed(
+        called.name,
+        called.classname,
+        called.hook,
+        end.now - begin.now,
+        end.moved - begin.moved,
+        begin.now,
+        end.waited - begin.waited,
+        files,
+        called.where.iteration,
+    )
+
+
+def _read_by(meter: ReadMeter) -> FileTraffic:
+    return FileTraffic(meter.size_bytes, meter.seconds)
 
 
 class Hooks:
@@ -153,41 +180,45 @@ class Hooks:
         """Call `load`, which reads what `part` needs for a chunk. Collective."""
         rendezvous = self._tables.rendezvous
         rendezvous.begin(Tag(where.iteration, part.name, "read"))
-        begin, before = time.perf_counter(), moved_so_far()
+        begin = self._measured()
         try:
-            with part._backend.current():
+            with part._backend.current(), metered() as meter:
                 load()
         except BaseException as error:
             rendezvous.fail(error, of_chunk=self._is_of_chunk(error))
             raise
         rendezvous.end()
-        moved = moved_so_far() - before
-        self._observe(HookTimed("read", "", "run", time.perf_counter() - begin, moved))
+        called = Hook("read", "", "run", where)
+        self._observe(_timed(called, begin, self._measured(), _read_by(meter)))
 
     def _transact(self, called: Hook, work: Callable[[], Any]) -> list[Any]:
         rendezvous = self._tables.rendezvous
         tag = Tag(called.where.iteration, called.name, called.hook)
         rendezvous.begin(tag, ordered=called.ordered)
-        begin, before = time.perf_counter(), moved_so_far()
+        begin = self._measured()
         try:
-            result = work()
+            with metered() as meter:
+                result = work()
         except BaseException as error:
             named = self._named(called, error)
             rendezvous.fail(named, of_chunk=called.hook == "run" and self._is_of_chunk(error))
             if named is error:
                 raise
             raise named from error
-        worked, meanwhile = time.perf_counter(), moved_so_far()
+        worked, queued = self._measured(), rendezvous.queued_bytes
         results = self._store(called, result if called.hook in ANSWERING else None)
-        stored, after = time.perf_counter(), moved_so_far()
-        by_hook, by_write = worked - begin, stored - worked
-        moved = meanwhile - before
-        self._observe(HookTimed(called.name, called.classname, called.hook, by_hook, moved))
-        self._observe(HookTimed("write", "", called.hook, by_write, after - meanwhile))
+        stored = self._measured()
+        self._observe(_timed(called, begin, worked, _read_by(meter)))
+        write = replace(called, name="write", classname="")
+        self._observe(_timed(write, worked, stored, FileTraffic(bytes_written=queued)))
         return results
 
     def _is_of_chunk(self, error: BaseException) -> bool:
         return self.skips and isinstance(error, Exception)
+
+    def _measured(self) -> Measured:
+        waited = self._tables.rendezvous.channel.waited
+        return Measured(time.perf_counter(), moved_so_far(), waited)
 
     def _store(self, called: Hook, result: Any) -> list[Any]:
         """Place what a hook has queued."""

@@ -259,7 +259,7 @@ class OpenOutput:
         if self.plan.not_followed:
             with open_file(working, "r+") as file:
                 take_out_of_reach(file, self.plan.not_followed)
-        self.observe(HookTimed("copy input", "", "init", time.perf_counter() - begin))
+        self.observe(HookTimed("copy input", "", "init", time.perf_counter() - begin, begin=begin))
 
     def data_manager(self, tables: LinkedTables) -> H5FlowDataManager:
         """Return the facade for one workflow's stages."""

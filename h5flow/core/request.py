@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from h5flow.config.workflow import Workflow
 
 if TYPE_CHECKING:
+    from h5flow.events import Event
     from h5flow.journal.provenance import SkippedChunk  # numpy and h5py come with it
 
-__all__ = ["RunRequest", "RunSummary"]
+__all__ = ["Recorder", "RunRequest", "RunSummary"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,22 @@ class RunRequest:
     checkpoint_every: float = 10.0
     on_error: Literal["stop", "skip"] = "stop"
     time_limit: float | None = None
+
+
+class Recorder(Protocol):
+    """Takes down what each rank does; rank 0 writes it."""
+
+    def begin(self) -> None:
+        """Count time from now on; all ranks call this at the same moment."""
+
+    def __call__(self, event: Event, /) -> None:
+        """Take in an event of this rank."""
+
+    def spans(self) -> Any:
+        """Return what was taken down, in what travels between ranks."""
+
+    def write(self, of_ranks: Sequence[Any], /) -> None:
+        """Write what `spans` returned on each rank."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,12 +17,13 @@ from h5flow.core.completion import publish_left
 from h5flow.core.output import OpenOutput
 from h5flow.core.preparation import Preparation, prepare
 from h5flow.core.ranks import one_voice, open_channel
-from h5flow.core.request import RunRequest, RunSummary
+from h5flow.core.request import Recorder, RunRequest, RunSummary
 from h5flow.core.stopping import StopRequest
 from h5flow.core.workflow import H5FlowManager, open_output
-from h5flow.errors import UsageError
-from h5flow.events import Observer, ignore_event
+from h5flow.errors import H5FlowWarning, UsageError
+from h5flow.events import Event, Observer, ignore_event
 from h5flow.journal.provenance import RunRecord
+from h5flow.transaction.channel import Channel
 
 __all__ = ["execute", "run"]
 
@@ -132,6 +134,7 @@ def execute(
     *,
     communicator: Communicator | None = None,
     stop: StopRequest | None = None,
+    recorder: Recorder | None = None,
 ) -> RunSummary:
     """Do what a request asks for. Collective.
 
@@ -143,6 +146,8 @@ def execute(
         The ranks, in place of those that the request names.
     stop : StopRequest, optional
         Where handlers of signals note that the run is to stop; with the request's time limit.
+    recorder : Recorder, optional
+        Told what happens on each rank; on rank 0 it writes that at the end.
 
     Raises
     ------
@@ -158,9 +163,9 @@ def execute(
     channel = open_channel(communicator or request.comm, request.stall_timeout)
     try:
         with one_voice(channel):
-            prepared = prepare(request, channel)
             # Rank 0 speaks for all.
-            watch = observe if channel.rank == 0 else ignore_event
+            watch = _recorded(channel, observe if channel.rank == 0 else ignore_event, recorder)
+            prepared = prepare(request, channel)
             if prepared.plan.is_done:
                 return RunSummary(prepared.plan.output, "", nothing_to_do=True)
             if prepared.plan.is_complete:
@@ -180,6 +185,8 @@ def execute(
                     for position in range(len(prepared.planned))
                 ]
                 run_id = output.publish(done)
+            if recorder is not None:
+                _write_record(channel, recorder)
     except BaseException as error:
         channel.fail(error)
         raise
@@ -201,6 +208,33 @@ def _publish(prepared: Preparation, observe: Observer) -> RunSummary:
     output = prepared.plan.output
     run_id = prepared.channel.by_first("publishing", lambda: publish_left(output, observe))
     return RunSummary(output, run_id)
+
+
+def _recorded(channel: Channel, observe: Observer, recorder: Recorder | None) -> Observer:
+    """Return an observer that tells the recorder as well, which begins now."""
+    if recorder is None:
+        return observe
+
+    def both(event: Event) -> None:
+        recorder(event)
+        observe(event)
+
+    channel.together("starting the trace", lambda: None)
+    recorder.begin()
+    channel.observe = recorder
+    return both
+
+
+def _write_record(channel: Channel, recorder: Recorder) -> None:
+    """Write what all ranks have taken down. Collective."""
+    channel.observe = ignore_event
+    of_ranks = channel.by_each("gathering the trace", recorder.spans)
+    if channel.rank == 0:
+        try:
+            recorder.write(of_ranks)
+        except OSError as error:
+            # the output stands already
+            warnings.warn(f"the trace is not written: {error}", H5FlowWarning, stacklevel=2)
 
 
 def _run_one(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from itertools import pairwise
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from h5flow.errors import DataError
 from h5flow.io.chunks import row_bytes
 from h5flow.io.damage import DAMAGE, unreadable
+from h5flow.io.metering import count_read
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -61,10 +63,13 @@ def read_slice(dataset: RowSource, start: int, stop: int) -> Array:
     FileFormatError
         The file is damaged there, or has no filter for it.
     """
+    begin = perf_counter()
     try:
-        return np.asarray(dataset[start:stop])
+        rows = np.asarray(dataset[start:stop])
     except DAMAGE as error:
         raise unreadable(f"rows {start} to {stop} of {_label(dataset)}", error) from error
+    count_read(rows.nbytes, perf_counter() - begin)
+    return rows
 
 
 def read_intervals(dataset: RowSource, starts: Int64Array, stops: Int64Array) -> Array:

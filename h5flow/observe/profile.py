@@ -1,11 +1,11 @@
-"""Where the time of a loop went: reading, moving to and from a device, computing, writing."""
+"""Where the time of a loop went: reading, following references, computing, writing, waiting."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from h5flow.events import ConfigStarted, Event, HookTimed, LoopFinished, Moved
+from h5flow.events import ConfigStarted, Event, HookTimed, LoopFinished, Moved, Sampled
 from h5flow.observe.aligned import aligned
 from h5flow.observe.quantities import bytes_of
 
@@ -25,7 +25,11 @@ class _Loop:
     source: str
     finished: LoopFinished | None = None
     read: float = 0.0
+    dereference: float = 0.0
     write: float = 0.0
+    wait: float = 0.0
+    bytes_read: int = 0
+    bytes_written: int = 0
     moved: Moved = field(default_factory=Moved)
     # by label, in the order in which they came first
     compute: dict[str, float] = field(default_factory=dict)
@@ -34,17 +38,25 @@ class _Loop:
 class Profile:
     """Collects, from what a run tells, where the time of its loops went.
 
-    Transfers happen while a chunk is read, while a stage runs and while rows are stored: their time
-    is counted once, by itself. Waiting for other ranks is counted where it happens.
+    Transfers, and waiting for other ranks, happen while a chunk is read, while a stage runs and
+    while rows are stored: their time is counted once, by itself.
     """
 
     def __init__(self) -> None:
         self._loops: list[_Loop] = []
+        self._sampled: Sampled | None = None
+
+    @property
+    def source(self) -> str | None:
+        """The dataset that the last workflow loops over."""
+        return self._loops[-1].source if self._loops else None
 
     def __call__(self, event: Event) -> None:
         """Take in an event."""
         if isinstance(event, ConfigStarted):
             self._loops.append(_Loop(event.config, event.source))
+        elif isinstance(event, Sampled):
+            self._sampled = event
         elif self._loops and self._loops[-1].finished is None:
             if isinstance(event, LoopFinished):
                 self._loops[-1].finished = event
@@ -53,7 +65,11 @@ class Profile:
 
     def tables(self) -> list[list[str]]:
         """Return a table for each loop that has ended, as lines of text, its title first."""
-        return [_table(loop, loop.finished) for loop in self._loops if loop.finished is not None]
+        return [
+            _table(loop, loop.finished, self._sampled)
+            for loop in self._loops
+            if loop.finished is not None
+        ]
 
 
 def print_profile(profile: Profile, stream: TextIO) -> None:
@@ -64,12 +80,16 @@ def print_profile(profile: Profile, stream: TextIO) -> None:
 
 
 def _add(loop: _Loop, event: HookTimed) -> None:
-    seconds = event.seconds - event.moved.seconds
+    seconds = event.seconds - event.moved.seconds - event.waited
     loop.moved += event.moved
+    loop.wait += event.waited
+    loop.bytes_read += event.files.bytes_read
+    loop.bytes_written += event.files.bytes_written
     # h5flow's own work has no class
     own = not event.classname and event.name in NOT_A_PART
     if own and event.name == "read":
-        loop.read += seconds
+        loop.read += event.files.seconds_reading
+        loop.dereference += seconds - event.files.seconds_reading
     elif own:
         loop.write += seconds
     else:
@@ -77,10 +97,10 @@ def _add(loop: _Loop, event: HookTimed) -> None:
         loop.compute[label] = loop.compute.get(label, 0.0) + seconds
 
 
-def _table(loop: _Loop, finished: LoopFinished) -> list[str]:
+def _table(loop: _Loop, finished: LoopFinished, sampled: Sampled | None) -> list[str]:
     moved, total = loop.moved, finished.seconds
-    parts = {"read": loop.read}
-    details = {}
+    parts = {"read": loop.read, "dereference": loop.dereference}
+    details = {"read": _amount_read(loop, sampled), "write": _amount(loop.bytes_written)}
     if moved.transfers_up or moved.transfers_down:
         up, down = "transfer to the device", "transfer to the host"
         parts |= {up: moved.seconds_up, down: moved.seconds_down}
@@ -90,13 +110,36 @@ def _table(loop: _Loop, finished: LoopFinished) -> list[str]:
         parts["transfer"] = 0.0
         details["transfer"] = "nothing was moved"
     parts |= {**loop.compute, "write": loop.write}
+    if finished.ranks > 1:
+        parts["wait for other ranks"] = loop.wait
     parts["rest"] = max(total - sum(parts.values()), 0.0)
     parts["loop"] = total
     cells = [
         [name, f"{seconds:.3f}", _share(seconds, total), details.get(name, "")]
         for name, seconds in parts.items()
     ]
-    return [_title(loop, finished), *aligned([HEAD, *cells], [True, False, False, True])]
+    lines = [_title(loop, finished), *aligned([HEAD, *cells], [True, False, False, True])]
+    return lines if sampled is None else [*lines, _floor(loop, sampled)]
+
+
+def _amount_read(loop: _Loop, sampled: Sampled | None) -> str:
+    amount = _amount(loop.bytes_read)
+    if not amount or sampled is None or sampled.inflating is None:
+        return amount
+    return f"{amount}, inflating about {sampled.inflating:.0%} of the time (tried on a chunk)"
+
+
+def _amount(size_bytes: int) -> str:
+    return bytes_of(size_bytes) if size_bytes else ""
+
+
+def _floor(loop: _Loop, sampled: Sampled) -> str:
+    """Return how far the loop is from copying the same bytes once, in memory."""
+    least = (loop.bytes_read + loop.bytes_written) / sampled.bytes_per_second
+    own = loop.read + loop.dereference + loop.write
+    rate = f"{bytes_of(sampled.bytes_per_second)}/s"
+    times = f"; read, dereference and write took {own / least:.1f} x that" if least > 0 else ""
+    return f"  floor: copying as many bytes in memory takes {least:.3f} s at {rate}{times}"
 
 
 def _title(loop: _Loop, finished: LoopFinished) -> str:

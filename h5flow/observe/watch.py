@@ -58,6 +58,11 @@ class Watch:
         """The output, once it stands under its own name."""
         return self._summary.published
 
+    @property
+    def source(self) -> str | None:
+        """The dataset that the last workflow loops over, where its profile is asked for."""
+        return None if self._profile is None else self._profile.source
+
     def __call__(self, event: Event) -> None:
         """Take in an event."""
         self._summary(event)

@@ -8,6 +8,7 @@ has swallowed the first exception.
 from __future__ import annotations
 
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -17,6 +18,7 @@ from typing import Any, Protocol, TypeVar
 from h5flow import errors
 from h5flow.comm.protocol import Communicator
 from h5flow.errors import H5FlowError, OtherRankError
+from h5flow.events import Observer, Waited, ignore_event
 from h5flow.transaction.acts import Act, EndOfHook, Failed, Outcome, Queued, Tag
 from h5flow.transaction.messages import decode, encode
 
@@ -102,6 +104,10 @@ class Channel:
         What has ended the run, the same on all ranks.
     working_path : pathlib.Path or None
         The file that the ranks write, once there is one.
+    waited : float
+        Seconds in which this rank was in exchanges, until all others were.
+    observe : callable
+        Told of each time that this rank has waited.
     """
 
     def __init__(self, communicator: Communicator) -> None:
@@ -110,6 +116,8 @@ class Channel:
         self.tag = Tag()
         self.failure: Failed | None = None
         self.working_path: Path | None = None
+        self.waited = 0.0
+        self.observe: Observer = ignore_event
         self._failed_rank = communicator.rank
         self._own_failure: Failed | None = None
         self._thread = threading.get_ident()
@@ -328,8 +336,13 @@ class Channel:
             # The others wait for this rank: it has to come with something.
             self._exchange(Failed(act.tag, f"{describe_error(error)}, sending {act}", ""))
             raise
+        begin = time.perf_counter()
         with self.guard.shielded():
             messages = self.communicator.exchange(message)
+        if self.size > 1:
+            seconds = time.perf_counter() - begin
+            self.waited += seconds
+            self.observe(Waited(begin, seconds))
         acts = [
             act if rank == self.rank else decode(message) for rank, message in enumerate(messages)
         ]

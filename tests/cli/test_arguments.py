@@ -116,6 +116,12 @@ def test_more_than_two_v_are_two(words: str, verbose: int) -> None:
     assert parse(["run", "a.yaml", *words.split()], NO_ENVIRONMENT).verbose == verbose
 
 
+def test_a_trace_is_for_the_command_and_not_for_the_run() -> None:
+    assert parse(["run", "a.yaml", "--trace", "run.json"]) == Command(
+        RunRequest(("a.yaml",), strict=True), trace="run.json"
+    )
+
+
 def test_a_profile_is_for_the_command_and_not_for_the_run() -> None:
     assert parse(["run", "a.yaml", "--profile"]) == Command(
         RunRequest(("a.yaml",), strict=True), profile=True

@@ -6,7 +6,18 @@ import io
 import re
 from collections.abc import Iterable
 
-from h5flow.events import ConfigFinished, ConfigStarted, Event, HookTimed, LoopFinished, Moved
+import pytest
+
+from h5flow.events import (
+    ConfigFinished,
+    ConfigStarted,
+    Event,
+    FileTraffic,
+    HookTimed,
+    LoopFinished,
+    Moved,
+    Sampled,
+)
 from h5flow.observe.profile import Profile, print_profile
 from h5flow.observe.watch import Watch
 
@@ -21,9 +32,9 @@ def loop_on_a_device() -> list[Event]:
         HookTimed("pairs", "MuonPairs", "init", 99.0),
         STARTED,
         HookTimed("events", "H5FlowDatasetLoopGenerator", "next", 0.125),
-        HookTimed("read", "", "run", 2.0, UP),
+        HookTimed("read", "", "run", 2.0, UP, files=FileTraffic(40_000_000, 0.5)),
         HookTimed("pairs", "MuonPairs", "run", 3.0, DOWN),
-        HookTimed("write", "", "run", 1.0),
+        HookTimed("write", "", "run", 1.0, files=FileTraffic(bytes_written=10_000_000)),
         HookTimed("plots", "SpectrumPlot", "run", 0.5),
         HookTimed("plots", "SpectrumPlot", "run", 0.5),
         FINISHED,
@@ -53,13 +64,14 @@ def test_a_loop_on_a_device_is_a_small_table() -> None:
         "",
         "events.yaml: time of the loop over events on cupy:0",
         "                          seconds  share",
-        "  read                      1.500   15 %",
+        "  read                      0.500    5 %  40.0 MB",
+        "  dereference               1.000   10 %",
         "  transfer to the device    0.500    5 %  3.00 MB in 2 transfers, 6.00 MB/s",
         "  transfer to the host      0.250    2 %  1.00 MB in 1 transfer, 4.00 MB/s",
         "  source events             0.125    1 %",
         "  compute pairs             2.750   28 %",
         "  compute plots             1.000   10 %",
-        "  write                     1.000   10 %",
+        "  write                     1.000   10 %  10.0 MB",
         "  rest                      2.875   29 %",
         "  loop                     10.000  100 %",
     ]
@@ -69,7 +81,7 @@ def test_the_time_of_a_transfer_is_counted_once_wherever_it_happens() -> None:
     hooks = [("read", ""), ("pairs", "MuonPairs"), ("write", "")]
     events = [HookTimed(name, classname, "run", 2.0, UP) for name, classname in hooks]
     seconds = seconds_of([STARTED, *events, FINISHED])
-    assert [seconds[name] for name in ("read", "compute pairs", "write")] == ["1.500"] * 3
+    assert [seconds[name] for name in ("dereference", "compute pairs", "write")] == ["1.500"] * 3
     assert seconds["transfer to the device"] == "1.500"
     assert seconds["rest"] == "4.000"
 
@@ -95,7 +107,36 @@ def test_init_and_finish_are_no_part_of_the_loop() -> None:
 def test_a_part_may_be_called_like_one_of_ours() -> None:
     events = [HookTimed("read", "Reader", "run", 2.0), HookTimed("read", "", "run", 1.0)]
     seconds = seconds_of([STARTED, *events, FINISHED])
-    assert (seconds["compute read"], seconds["read"]) == ("2.000", "1.000")
+    assert (seconds["compute read"], seconds["dereference"]) == ("2.000", "1.000")
+
+
+@pytest.mark.parametrize(
+    ("name", "classname", "part"),
+    [("read", "", "dereference"), ("pairs", "MuonPairs", "compute pairs"), ("write", "", "write")],
+)
+def test_waiting_for_other_ranks_is_counted_by_itself(name: str, classname: str, part: str) -> None:
+    waited = HookTimed(name, classname, "run", 2.0, waited=1.5)
+    seconds = seconds_of([STARTED, waited, LoopFinished(10.0, ("numpy",), ranks=2)])
+    assert (seconds[part], seconds["wait for other ranks"]) == ("0.500", "1.500")
+
+
+def test_one_rank_waits_for_nobody() -> None:
+    assert "wait for other ranks" not in seconds_of(loop_on_a_device())
+
+
+def test_a_sample_tells_how_far_the_loop_is_from_copying_its_bytes() -> None:
+    (table,) = profile_of([*loop_on_a_device(), Sampled(1e8, inflating=0.75)]).tables()
+    # 50 MB take half a second
+    assert table[-1] == (
+        "  floor: copying as many bytes in memory takes 0.500 s at 100 MB/s; read, dereference and "
+        "write took 5.0 x that"
+    )
+    assert table[2].endswith("40.0 MB, inflating about 75% of the time (tried on a chunk)")
+
+
+def test_a_loop_that_read_and_wrote_nothing_is_no_multiple_of_it() -> None:
+    (table,) = profile_of([STARTED, FINISHED, Sampled(1e8)]).tables()
+    assert table[-1].endswith("takes 0.000 s at 100 MB/s")
 
 
 def test_on_ranks_the_table_says_whose_it_is() -> None:

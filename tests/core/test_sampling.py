@@ -1,0 +1,45 @@
+"""What copying and unpacking a sample of a file says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from h5flow.core.sampling import sample_file
+
+ROWS = 2**18
+
+
+def make(path: Path, compression: str | None) -> Path:
+    with h5py.File(path, "w") as file:
+        values = np.random.default_rng(1).integers(0, 100, ROWS)
+        file.create_dataset("events/data", data=values, chunks=(2**16,), compression=compression)
+        file["padding"] = np.ones(ROWS)
+    return path
+
+
+@pytest.mark.parametrize(("compression", "packed"), [("gzip", True), (None, False)])
+def test_the_share_of_unpacking_is_known_where_chunks_are_packed(
+    tmp_path: Path, compression: str | None, packed: bool
+) -> None:
+    sampled = sample_file(make(tmp_path / "in.h5", compression), "events")
+    assert sampled is not None
+    assert sampled.bytes_per_second > 0
+    assert (sampled.inflating is not None) is packed
+    assert 0 <= (sampled.inflating or 0) < 1
+
+
+@pytest.mark.parametrize("source", ["missing", None])
+def test_without_a_source_only_copying_is_tried(tmp_path: Path, source: str | None) -> None:
+    sampled = sample_file(make(tmp_path / "in.h5", "gzip"), source)
+    assert sampled is not None
+    assert sampled.inflating is None
+
+
+def test_a_file_that_is_too_small_says_nothing(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "in.h5", "w") as file:
+        file["events/data"] = np.arange(10)
+    assert sample_file(tmp_path / "in.h5", "events") is None
