@@ -3,9 +3,9 @@
     python bench/references.py [--scale 1.0] [--folder FOLDER] [--only WORD …]
 
 Floors: to write the padded rows and their mask once, and to read the rows once in the order in
-which they are needed (`dereference`, chains). Selective reads and writes have goals in milliseconds,
-which do not depend on the length of the file: so they are measured in a file of a tenth of the
-length, too. `--scale` shortens every table.
+which they are needed (`dereference`, chains). Selective reads and writes have goals in
+milliseconds that do not depend on the length of the file: so they are measured in a file of a tenth
+of the length, too. `--scale` shortens every table.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def padded_once(values: np.ndarray[Any, Any], order: np.ndarray[Any, Any] | None
     np.zeros(len(values), f"V{len(values.dtype)}").fill(b"")
 
 
-# -- in memory --------------------------------------------------------------------------------------
+# -- in memory ----------------------------------------------------------------------------------
 
 
 def pairs_of(parents: int, kind: str) -> np.ndarray[Any, Any]:
@@ -132,7 +132,7 @@ def chain_of_three(parents: int, repeats: int) -> None:
     show_ratios(f"chain of three, {parents:,} x 10 x 5", 5, works, repeats)
 
 
-# -- in files ---------------------------------------------------------------------------------------
+# -- in files -----------------------------------------------------------------------------------
 
 
 def make_file(path: Path, references: int, kind: str) -> None:
@@ -200,20 +200,21 @@ def write_references(count: int, folder: Path, repeats: int) -> None:
     """Measure adding a thousand scattered references to long datasets, as a hook of a run does."""
     for length in (count // 10, count):
         path = folder / "write.h5"
-        make_file(path, length * WIDTH // WIDTH, "sorted")
-        random = np.random.default_rng(3)
+        make_file(path, length, "sorted")
         with H5FlowDataManager(path) as dm:
-            rendezvous = dm._open().rendezvous
-
-            def add(length: int = length) -> None:
-                refs = np.stack([random.integers(0, length // WIDTH, 1000)] * 2, axis=1)
-                refs[:, 1] = random.integers(0, length, 1000)
-                dm.write_ref("A", "B", refs)
-                rendezvous.end()
-
             title = f"write_ref of 1,000 scattered references into {length:,} rows"
+            add = partial(add_references, dm, length, np.random.default_rng(3))
             show_times(title, "2 ms", {"write_ref and the end of a hook": add}, repeats)
         path.unlink()
+
+
+def add_references(dm: H5FlowDataManager, length: int, random: np.random.Generator) -> None:
+    """Add references, and have them placed."""
+    refs = np.stack(
+        [random.integers(0, bound, 1000) for bound in (length // WIDTH, length)], axis=1
+    )
+    dm.write_ref("A", "B", refs)
+    dm._open().rendezvous.end()
 
 
 def reserve(folder: Path, repeats: int) -> None:

@@ -102,8 +102,10 @@ class References:
         starts, stops = join_intervals(regions.starts, regions.stops, block_rows(self.ref))
         pairs = read_intervals(self.ref, starts, stops)
         parent, child = self.direction
-        columns = pairs[:, parent].astype(np.int64), pairs[:, child].astype(np.int64)
-        return follow(rows, regions.starts, regions.stops, PairBlock(*columns, starts, stops))
+        # compared once, a column may stay as it lies; what is given on is packed
+        parents = pairs[:, parent].astype(np.int64, copy=False)
+        block = PairBlock(parents, pairs[:, child].astype(np.int64), starts, stops)
+        return follow(rows, regions.starts, regions.stops, block)
 
 
 def read_regions(region: RowSource, rows: Int64Array, table_rows: int) -> Regions:
@@ -198,7 +200,7 @@ def linked_cells(
     levels = follow_chain(rows, chain, mask=mask, regions=regions)
     shape, cells = cells_of(levels)
     index, there = levels[-1].index, _existing(chain, levels, data, "masked")
-    if there is not None and not there.all():
+    if there is not None:
         cells, index = cells[there], index[there]
     return Cells(shape, cells, _values(index, data, indices_only))
 
@@ -255,7 +257,7 @@ def linked_jagged(
     step = compose(levels)
     offsets, index = step.offsets, step.index
     there = _existing(chain, levels, data, "left out")
-    if there is not None and not there.all():
+    if there is not None:
         offsets = np.concatenate(([0], np.cumsum(there)))[offsets]
         index = index[there]
     return Jagged(offsets, _values(index, data, indices_only), index)
@@ -275,13 +277,14 @@ def _values(index: Int64Array, data: RowSource | None, indices_only: bool) -> np
 def _existing(
     chain: Sequence[References], levels: Sequence[Followed], data: RowSource | None, fate: str
 ) -> BoolArray | None:
-    """Say which of the last rows exist, None where that is not asked; warn of those that do not."""
+    """Say which of the last rows exist, None where all do or nobody asks; warn of the others."""
     missing, there = 0, None
     for level, link in zip(levels[:-1], chain[1:], strict=True):
-        missing += int(np.count_nonzero(~_within(level.index, link.parent_rows)))
+        within = _within(level.index, link.parent_rows)
+        missing += 0 if within is None else int(np.count_nonzero(~within))
     if data is not None:
         there = _within(levels[-1].index, data.shape[0] if data.shape else 0)
-        missing += len(there) - int(np.count_nonzero(there))
+        missing += 0 if there is None else int(np.count_nonzero(~there))
     if missing:
         warnings.warn(missing_rows_warning(missing, fate), stacklevel=5)
     return there
@@ -295,6 +298,9 @@ def missing_rows_warning(missing: int, fate: str) -> H5FlowWarning:
     )
 
 
-def _within(index: Int64Array, length: int | None) -> BoolArray:
-    within: BoolArray = index >= 0
-    return within if length is None else within & (index < length)
+def _within(index: Int64Array, length: int | None) -> BoolArray | None:
+    """Say which rows exist, None where all of them do."""
+    most = np.iinfo(np.int64).max if length is None else length
+    if not len(index) or (index.min() >= 0 and index.max() < most):
+        return None
+    return (index >= 0) & (index < most)

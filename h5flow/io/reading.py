@@ -122,14 +122,16 @@ def read_rows(dataset: RowSource, indices: Int64Array) -> Array:
         The file is damaged there.
     """
     _check_indices(dataset, indices)
-    if isinstance(dataset, np.ndarray):
-        return take_rows(np.asarray(dataset), indices)
     if not len(indices):
         return np.empty((0, *dataset.shape[1:]), dataset.dtype)
     first, last = int(indices[0]), int(indices[-1])
-    steps = np.diff(indices)
-    if last - first == len(indices) - 1 and (steps == 1).all():
+    are_consecutive = last - first == len(indices) - 1 and bool((np.diff(indices) == 1).all())
+    if isinstance(dataset, np.ndarray):
+        whole = np.asarray(dataset)
+        return take_rows(whole, slice(first, last + 1) if are_consecutive else indices)
+    if are_consecutive:
         return read_slice(dataset, first, last + 1)
+    steps = np.diff(indices)
     if (steps >= 0).all():
         return _read_sorted(dataset, indices)
     order = np.argsort(indices, kind="stable")
@@ -138,16 +140,16 @@ def read_rows(dataset: RowSource, indices: Int64Array) -> Array:
     return take_rows(_read_sorted(dataset, indices[order]), back)
 
 
-def take_rows(rows: Array, indices: Int64Array) -> Array:
-    """Return rows of an array by index, as a copy: ``rows[indices]``, but fast for wide rows."""
+def take_rows(rows: Array, indices: Int64Array | slice) -> Array:
+    """Return rows of an array, as a copy: ``rows[indices]``, but fast for wide rows."""
     width = rows.dtype.itemsize * math.prod(rows.shape[1:])
     simple = rows.ndim == 1 and rows.dtype.names is None
     if simple or rows.dtype.hasobject or not width or not len(rows) or not rows.flags.c_contiguous:
-        return rows.take(indices, axis=0)
+        return rows[indices].copy() if isinstance(indices, slice) else rows.take(indices, axis=0)
     # As opaque bytes a row is moved in one piece.
     opaque = rows.reshape(len(rows), -1).view(np.dtype(("V", width)))[:, 0]
-    taken: Array = opaque.take(indices)
-    return taken.view(rows.dtype).reshape((len(indices), *rows.shape[1:]))
+    taken: Array = opaque[indices].copy() if isinstance(indices, slice) else opaque.take(indices)
+    return taken.view(rows.dtype).reshape((len(taken), *rows.shape[1:]))
 
 
 def block_rows(dataset: RowSource) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from h5flow.references.ordering import grouping, sort_rows
 from h5flow.references.padding import rank_in_row
 from h5flow.references.regions import Int64Array
 
@@ -51,12 +52,14 @@ class PairBlock:
     starts: Int64Array
     stops: Int64Array
 
-    def positions(self) -> Int64Array:
-        """Return where in the table each pair stands, int64, shape (T,)."""
+    def positions(self, pairs: Int64Array) -> Int64Array:
+        """Return where in the table some of the pairs stand, int64, shape (len(pairs),)."""
+        if len(self.starts) == 1:
+            return pairs + self.starts
         lengths = self.stops - self.starts
         before = np.cumsum(lengths) - lengths
-        positions: Int64Array = np.arange(len(self.parents), dtype=np.int64)
-        positions += np.repeat(self.starts - before, lengths)
+        interval = np.searchsorted(before, pairs, side="right") - 1
+        positions: Int64Array = pairs + (self.starts - before)[interval]
         return positions
 
 
@@ -102,29 +105,50 @@ def _follow_in_place(
         return None
     if not np.array_equal(pairs.parents, np.repeat(rows, widths)):
         return None
-    children = pairs.children
-    descents = np.flatnonzero(children[1:] < children[:-1])
-    # A descent is in order only where the next row begins.
-    if (pairs.parents[descents] == pairs.parents[descents + 1]).any():
-        slots = np.repeat(np.arange(len(rows), dtype=np.int64), widths)
-        _, children = _sort_pairs(slots, children)
-    return Followed(_offsets(widths), children)
+    offsets = _offsets(widths)
+    return Followed(offsets, sort_rows(offsets, pairs.children))
 
 
 def _follow_unique(
     rows: Int64Array, starts: Int64Array, stops: Int64Array, pairs: PairBlock
 ) -> Followed:
     """Follow rows that are strictly ascending."""
-    slots = _slots(rows, pairs.parents)
-    kept = np.flatnonzero(slots >= 0)
-    slots = slots[kept]
-    positions = pairs.positions()[kept]
-    inside = (positions >= starts[slots]) & (positions < stops[slots])
-    children = pairs.children[kept]
-    if not inside.all():
-        slots, children = slots[inside], children[inside]
-    slots, children = _sort_pairs(slots, children)
-    return Followed(_offsets(np.bincount(slots, minlength=len(rows))), children)
+    slots, kept = _slots(rows, pairs.parents), None
+    if slots.min() < 0:
+        kept = np.flatnonzero(slots >= 0)
+        slots = slots[kept]
+    counts, order = np.bincount(slots, minlength=len(rows)), grouping(slots, len(rows))
+    offsets, chosen = _offsets(counts), _composed(kept, order)
+    if not _are_inside(offsets, chosen, starts, stops, pairs):
+        chosen = np.arange(len(slots), dtype=np.int64) if chosen is None else chosen
+        positions, rank = pairs.positions(chosen), np.repeat(np.arange(len(rows)), counts)
+        inside = (positions >= starts[rank]) & (positions < stops[rank])
+        offsets, chosen = _offsets(np.bincount(rank[inside], minlength=len(rows))), chosen[inside]
+    children = pairs.children if chosen is None else pairs.children[chosen]
+    return Followed(offsets, sort_rows(offsets, children))
+
+
+def _composed(first: Int64Array | None, second: Int64Array | None) -> Int64Array | None:
+    """Return one selection in place of two, None being everything as it stands."""
+    if first is None or second is None:
+        return second if first is None else first
+    return first[second]
+
+
+def _are_inside(
+    offsets: Int64Array,
+    chosen: Int64Array | None,
+    starts: Int64Array,
+    stops: Int64Array,
+    pairs: PairBlock,
+) -> bool:
+    """Say whether the first and the last pair of each row, and so all, are in its region."""
+    filled = np.flatnonzero(offsets[1:] > offsets[:-1])
+    first, last = offsets[filled], offsets[filled + 1] - 1
+    if chosen is not None:
+        first, last = chosen[first], chosen[last]
+    begins, ends = pairs.positions(first), pairs.positions(last)
+    return bool((begins >= starts[filled]).all() and (ends < stops[filled]).all())
 
 
 def _follow_repeated(
@@ -149,6 +173,8 @@ def _follow_repeated(
 def _slots(rows: Int64Array, parents: Int64Array) -> Int64Array:
     """Return where in the ascending `rows` each parent stands, -1 where it does not."""
     first, span = int(rows[0]), int(rows[-1]) - int(rows[0]) + 1
+    if parents.min() >= first and parents.max() <= rows[-1] and span == len(rows):
+        return parents - first
     inside = (parents >= first) & (parents <= rows[-1])
     if span > TABLE_ENTRIES_PER_ROW * (len(rows) + len(parents)) + TABLE_ENTRIES:
         found = np.searchsorted(rows, parents)
@@ -161,22 +187,6 @@ def _slots(rows: Int64Array, parents: Int64Array) -> Int64Array:
         slots = table[np.where(inside, slots, 0)]
     slots[~inside] = -1
     return slots
-
-
-def _sort_pairs(slots: Int64Array, children: Int64Array) -> tuple[Int64Array, Int64Array]:
-    """Return pairs ordered by slot, then by child; slots are not negative."""
-    same = slots[1:] == slots[:-1]
-    ascending = (slots[1:] > slots[:-1]) | (same & (children[1:] >= children[:-1]))
-    if ascending.all():
-        return slots, children
-    lowest = int(children.min())
-    bits = (int(children.max()) - lowest).bit_length()
-    if bits + int(slots.max()).bit_length() > 63:
-        order = np.lexsort((children, slots))
-        return slots[order], children[order]
-    key = (slots << bits) | (children - lowest)
-    key.sort()
-    return key >> bits, (key & ((1 << bits) - 1)) + lowest
 
 
 def _offsets(counts: npt.NDArray[np.integer]) -> Int64Array:
@@ -215,9 +225,15 @@ def cells_of(levels: Sequence[Followed]) -> tuple[tuple[int, ...], Int64Array]:
         int64, shape (total of the last link,), strictly ascending, in C order.
     """
     rows = len(levels[0].offsets) - 1
-    shape, cells = [rows], np.arange(rows, dtype=np.int64)
+    shape, cells, is_full = [rows], np.arange(rows, dtype=np.int64), True
     for level in levels:
         counts = np.diff(level.offsets)
-        shape.append(max(1, int(counts.max(initial=0))))
-        cells = np.repeat(cells * shape[-1], counts) + rank_in_row(level.offsets)
+        width = max(1, int(counts.max(initial=0)))
+        shape.append(width)
+        is_full = is_full and bool((counts == width).all())
+        if is_full:
+            cells = np.arange(len(cells) * width, dtype=np.int64)
+        else:
+            cells = np.repeat(cells * width - level.offsets[:-1], counts)
+            cells += np.arange(len(cells))
     return tuple(shape), cells

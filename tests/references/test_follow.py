@@ -111,6 +111,13 @@ def test_a_padded_chain_has_an_axis_per_link(chain):
     assert [np.unravel_index(cell, shape) for cell in cells] == [(0, 0, 0), (0, 1, 0), (0, 1, 1)]
 
 
+def test_links_of_one_width_after_rows_of_unequal_width_leave_their_cells_out():
+    first = Followed(np.array([0, 1, 3]), np.array([0, 1, 2]))
+    second = Followed(np.array([0, 2, 4, 6]), np.arange(6))
+    shape, cells = cells_of([first, second])
+    assert (shape, cells.tolist()) == ((2, 2, 2), [0, 1, 4, 5, 6, 7])
+
+
 def test_axes_without_any_reference_have_length_one():
     nothing = Followed(np.zeros(4, np.int64), np.zeros(0, np.int64))
     after = Followed(np.zeros(1, np.int64), np.zeros(0, np.int64))

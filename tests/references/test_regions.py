@@ -70,6 +70,14 @@ def test_two_far_intervals_are_not_read_from_minimum_to_maximum():
     assert (stops - starts).sum() == 10
 
 
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 9)), min_size=1), st.integers(0, 9))
+def test_the_order_of_intervals_does_not_matter(drawn, gap):
+    starts, lengths = np.array(drawn, np.int64).reshape(-1, 2).T
+    order = np.argsort(starts)
+    expected = join_intervals(starts[order], (starts + lengths)[order], gap)
+    assert np.array_equal(join_intervals(starts, starts + lengths, gap), expected)
+
+
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
