@@ -20,9 +20,10 @@ from h5flow.io.lookup import object_at
 from h5flow.io.open_file import open_file
 from h5flow.io.removal import remove_object
 from h5flow.io.space import Room, full_disk_named
-from h5flow.references.regions import merge, touched_rows
+from h5flow.references.regions import touched_rows
 from h5flow.storage.linked import LinkedDatasets
 from h5flow.storage.protocol import Batch, CreateTable, Link, SetAttributes, TableDescription
+from h5flow.storage.region_table import RegionTable, is_region_table
 from h5flow.storage.table import Table
 from h5flow.storage.undo import UndoLog
 
@@ -219,7 +220,8 @@ class SingleProcessStorage:
             found = object_at(self._file, path)
             if not isinstance(found, h5py.Dataset) or not found.shape:
                 return None
-            table = self._tables[path] = Table(found, partial(self._room.require, path))
+            make = RegionTable if is_region_table(found) else Table
+            table = self._tables[path] = make(found, partial(self._room.require, path))
         return table
 
     def _writable_table(self, path: str) -> Table:
@@ -233,6 +235,15 @@ class SingleProcessStorage:
         table = self._find(path)
         if table is None:
             raise NoSuchDatasetError(f"there is no dataset {path} in {self.path}")
+        return table
+
+    def _region_table(self, path: str) -> RegionTable:
+        table = self._writable_table(path)
+        if not isinstance(table, RegionTable):
+            raise FileFormatError(
+                f"{path} in {self.path} holds {table.dtype}, not regions with start and stop",
+                advice="`h5flow check --repair --file` makes regions anew.",
+            )
         return table
 
     def _linked_dataset(self, path: str) -> h5py.Dataset | None:
@@ -267,7 +278,7 @@ class SingleProcessStorage:
 
     def _append_references(self, link: Link) -> None:
         table = self._writable_table(link.path)
-        regions = [self._writable_table(path) for path in link.regions]
+        regions = [self._region_table(path) for path in link.regions]
         first_row = table.length
         pairs = _narrow(link.pairs, table)
         # All that can be refused comes before anything is written.
@@ -276,7 +287,7 @@ class SingleProcessStorage:
             region.extend(int(link.pairs[:, column].max()) + 1)
         table.write(slice(first_row, first_row + len(pairs)), pairs)
         for column, region in enumerate(regions):
-            _widen(region, *touched_rows(link.pairs[:, column], first_row))
+            region.widen(*touched_rows(link.pairs[:, column], first_row))
 
     def _set_attributes(self, attributes: SetAttributes) -> None:
         group = self._file.require_group(attributes.path)
@@ -295,19 +306,6 @@ def _joined(links: Sequence[Link]) -> list[Link]:
         else replace(parts[0], pairs=np.concatenate([part.pairs for part in parts]))
         for parts in by_path.values()
     ]
-
-
-def _widen(region: Table, rows: Array, starts: Array, stops: Array) -> None:
-    """Make the regions of some rows hold further references."""
-
-    def widened(present: Array, part: slice) -> Array:
-        merged = np.empty_like(present)
-        merged["start"], merged["stop"] = merge(
-            present["start"], present["stop"], starts[part], stops[part]
-        )
-        return merged
-
-    region.update(rows, widened)
 
 
 def _narrow(values: Array, table: Table, field: str | None = None) -> Array:
