@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from h5flow.errors import DataError, H5FlowWarning
-from h5flow.io.reading import RowSource, block_rows, read_intervals, read_rows
+from h5flow.io.reading import RowSource, read_rows, read_union
 from h5flow.references.follow import Followed, PairBlock, cells_of, compose, follow
 from h5flow.references.jagged import Jagged
 from h5flow.references.padding import pad_cells
-from h5flow.references.regions import Int64Array, is_region_dtype, join_intervals
+from h5flow.references.regions import Int64Array, is_region_dtype
 
 __all__ = [
     "Cells",
@@ -99,8 +99,7 @@ class References:
 
     def children_of(self, rows: Int64Array, regions: Regions) -> Followed:
         """Return the children of rows of the parent that have the given regions."""
-        starts, stops = join_intervals(regions.starts, regions.stops, block_rows(self.ref))
-        pairs = read_intervals(self.ref, starts, stops)
+        pairs, starts, stops = read_union(self.ref, regions.starts, regions.stops)
         parent, child = self.direction
         # compared once, a column may stay as it lies; what is given on is packed
         parents = pairs[:, parent].astype(np.int64, copy=False)

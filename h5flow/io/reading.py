@@ -17,6 +17,8 @@ from h5flow.io.metering import count_read
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+from h5flow.io.plain_rows import PlainRows, plain_rows
+from h5flow.references.regions import join_intervals
 
 __all__ = [
     "RowSource",
@@ -25,6 +27,7 @@ __all__ = [
     "read_intervals",
     "read_rows",
     "read_slice",
+    "read_union",
     "take_rows",
 ]
 
@@ -33,6 +36,8 @@ Int64Array: TypeAlias = "npt.NDArray[np.int64]"
 
 # Reading over a gap this wide costs less than one more call into HDF5.
 BLOCK_BYTES = 2**16
+# So many calls, or rows read in vain, are not worth to look for the places of rows in the file.
+FEW_READS, FEW_ROWS = 8, 2**12
 # What is held of a dataset at once, beside the rows that were asked for.
 LARGEST_READ_BYTES = 2**26
 
@@ -70,6 +75,34 @@ def read_slice(dataset: RowSource, start: int, stop: int) -> Array:
         raise unreadable(f"rows {start} to {stop} of {_label(dataset)}", error) from error
     count_read(rows.nbytes, perf_counter() - begin)
     return rows
+
+
+def read_union(
+    dataset: RowSource, starts: Int64Array, stops: Int64Array
+) -> tuple[Array, Int64Array, Int64Array]:
+    """Return the rows of the union of intervals, and perhaps of small gaps in between.
+
+    Parameters
+    ----------
+    dataset : h5py.Dataset or numpy.ndarray
+        Shape (L, ...).
+    starts, stops : numpy.ndarray
+        int64, shape (M,): intervals within 0 and L, in any order; they may overlap or be empty.
+
+    Returns
+    -------
+    rows : numpy.ndarray
+        Shape (sum of the lengths, ...), in the dataset's own dtype.
+    starts, stops : numpy.ndarray
+        int64: the intervals that were read, disjoint and ascending.
+    """
+    joined = join_intervals(starts, stops, block_rows(dataset))
+    if _are_scattered(int((stops - starts).sum()), *joined):
+        plain = plain_rows(dataset, len(starts))
+        if plain is not None:
+            near = join_intervals(starts, stops, plain.block_rows)
+            return _read_plain(dataset, plain, *near), *near
+    return read_intervals(dataset, *joined), *joined
 
 
 def read_intervals(dataset: RowSource, starts: Int64Array, stops: Int64Array) -> Array:
@@ -163,12 +196,62 @@ def block_rows(dataset: RowSource) -> int:
 
 
 def _read_sorted(dataset: RowSource, indices: Int64Array) -> Array:
+    block, largest = block_rows(dataset), _largest_read(dataset)
+    _, starts, stops = _near_intervals(indices, block)
+    if _are_scattered(len(indices), starts, stops):
+        plain = plain_rows(dataset, len(indices))
+        if plain is not None:
+            return _read_scattered(dataset, plain, indices, largest)
     rows = np.empty((len(indices), *dataset.shape[1:]), dataset.dtype)
-    for part in near_runs(indices, block_rows(dataset), _largest_read(dataset)):
+    for part in near_runs(indices, block, largest):
         first, last = int(indices[part.start]), int(indices[part.stop - 1])
-        block = read_slice(dataset, first, last + 1)
-        rows[part] = take_rows(block, indices[part] - first)
+        found = read_slice(dataset, first, last + 1)
+        rows[part] = take_rows(found, indices[part] - first)
     return rows
+
+
+def _near_intervals(indices: Int64Array, gap: int) -> tuple[Int64Array, Int64Array, Int64Array]:
+    """Return where each interval of near indices ends among them, and what it spans."""
+    ends = np.append(np.flatnonzero(np.diff(indices) > gap) + 1, len(indices))
+    begins = np.concatenate(([0], ends[:-1]))
+    return ends, indices[begins], indices[ends - 1] + 1
+
+
+def _are_scattered(wanted: int, starts: Int64Array, stops: Int64Array) -> bool:
+    """Say whether so many rows lie far apart: in many places, or with much between them."""
+    if len(starts) > FEW_READS:
+        return True
+    return bool(len(starts) and int((stops - starts).sum()) > 2 * wanted + FEW_ROWS)
+
+
+def _read_scattered(
+    dataset: RowSource, plain: PlainRows, indices: Int64Array, largest: int
+) -> Array:
+    """Return rows by ascending indices, as many at once as may be held."""
+    rows = np.empty((len(indices), *dataset.shape[1:]), dataset.dtype)
+    ends, starts, stops = _near_intervals(indices, plain.block_rows)
+    held, begin = np.cumsum(stops - starts), 0
+    while begin < len(ends):
+        before = int(held[begin - 1]) if begin else 0
+        end = max(begin + 1, int(np.searchsorted(held, before + largest, side="right")))
+        chosen = slice(int(ends[begin - 1]) if begin else 0, int(ends[end - 1]))
+        found = _read_plain(dataset, plain, starts[begin:end], stops[begin:end])
+        # where each part begins in what was read
+        shift = held[begin:end] - before - stops[begin:end]
+        sizes = np.diff(ends[begin:end], prepend=chosen.start)
+        rows[chosen] = take_rows(found, indices[chosen] + np.repeat(shift, sizes))
+        begin = end
+    return rows
+
+
+def _read_plain(
+    dataset: RowSource, plain: PlainRows, starts: Int64Array, stops: Int64Array
+) -> Array:
+    try:
+        return plain.read(starts, stops)
+    except OSError as error:
+        what = f"rows {starts[0]} to {stops[-1]} of {_label(dataset)}"
+        raise unreadable(what, error) from error
 
 
 def near_runs(indices: Int64Array, block: int, largest: int) -> Iterator[slice]:
