@@ -60,8 +60,8 @@ def _status_of(words: Sequence[str]) -> int:
 
 def _parsed(words: Sequence[str]) -> int:
     try:
-        if words[0] == "check":
-            return _check(words[1:])
+        if words[0] in {"check", "index"}:
+            return _look_after_files(words[0], words[1:])
         command = parse(words)
         trace = make_trace(command.trace, command.request.configs) if command.trace else None
     except UsageError as error:
@@ -82,14 +82,18 @@ def _parsed(words: Sequence[str]) -> int:
     return status
 
 
-def _check(words: Sequence[str]) -> int:
-    from h5flow.cli.check import run_check
-
+def _look_after_files(what: str, words: Sequence[str]) -> int:
     if launched_rank():
         # one answer is enough
         return 0
     try:
-        return run_check(words, sys.stdout)
+        if what == "check":
+            from h5flow.cli.check import run_check
+
+            return run_check(words, sys.stdout)
+        from h5flow.cli.index import run_index
+
+        return run_index(words, sys.stdout)
     except (UsageError, BrokenPipeError):
         raise
     except (Exception, KeyboardInterrupt) as error:

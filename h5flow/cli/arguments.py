@@ -170,8 +170,9 @@ def _stray(word: str) -> UsageError:
         return UsageError(f"h5flow {__version__} does not have the command '{word}' yet")
     if word == "doctor":
         return UsageError("'doctor' stands alone: h5flow doctor")
-    if word == "check":
-        return UsageError("'check' comes first: h5flow check CONFIG ...")
+    if word in {"check", "index"}:
+        what = "CONFIG" if word == "check" else "FILE"
+        return UsageError(f"'{word}' comes first: h5flow {word} {what} ...")
     if word == "run":
         return UsageError("'run' comes first: h5flow run [OPTIONS] CONFIG ...")
     if word.endswith((".yaml", ".yml")):

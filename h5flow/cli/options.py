@@ -15,6 +15,7 @@ h5flow run [OPTIONS] CONFIG [CONFIG ...]
        h5flow [OPTIONS] -o OUT.h5 -c CONFIG [CONFIG ...]
        h5flow check CONFIG [CONFIG ...]
        h5flow check [--repair] --file FILE [FILE ...]
+       h5flow index FILE [FILE ...]
        h5flow doctor"""
 
 EXIT_STATUSES = """\

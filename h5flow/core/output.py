@@ -32,6 +32,7 @@ from h5flow.io.external import ExternalPart, put_back
 from h5flow.io.links import link_input
 from h5flow.io.open_file import open_file
 from h5flow.journal.checkpoint import CHECKPOINTS, Checkpoint
+from h5flow.journal.indexing import index_file
 from h5flow.journal.provenance import RunRecord, read_records, write_record
 from h5flow.journal.revival import revive
 from h5flow.journal.working_file import WorkingFile, same_file
@@ -276,6 +277,7 @@ class OpenOutput:
     def _publish(self, records: Sequence[RunRecord]) -> str:
         assert self._working is not None
         made: list[str] = []
+        index_file(self.working_path, keep=True)
         # whenever it is killed, the run goes on from its last checkpoint, or all is whole
         if self.rendezvous.deleted:
 

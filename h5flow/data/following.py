@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from h5flow.data.reference_index import find_index
 from h5flow.errors import DataError, H5FlowWarning
 from h5flow.io.reading import RowSource, read_rows, read_union
 from h5flow.references.follow import Followed, PairBlock, cells_of, compose, follow
+from h5flow.references.index import WIDE_ROWS
 from h5flow.references.jagged import Jagged
 from h5flow.references.padding import pad_cells
 from h5flow.references.regions import Int64Array, is_region_dtype
@@ -99,6 +101,12 @@ class References:
 
     def children_of(self, rows: Int64Array, regions: Regions) -> Followed:
         """Return the children of rows of the parent that have the given regions."""
+        if int((regions.stops - regions.starts).sum()) > WIDE_ROWS:
+            index = find_index(self.ref, self.region, self.direction[0])
+            if index is not None:
+                found = index.follow(rows, regions.starts, regions.stops)
+                if found is not None:
+                    return found
         pairs, starts, stops = read_union(self.ref, regions.starts, regions.stops)
         parent, child = self.direction
         # compared once, a column may stay as it lies; what is given on is packed

@@ -29,6 +29,7 @@ __all__ = [
     "check_group",
     "explain_missing",
     "explain_unlinked",
+    "index_paths",
     "paths_to_delete",
     "take_inventory",
 ]
@@ -107,6 +108,7 @@ def paths_to_delete(file: h5py.Group, inventory: Inventory, name: str) -> tuple[
     for dataset in inventory.below(name):
         for relation in inventory.references_of(dataset):
             paths += [relation.ref, relation.parent_region, relation.child_region]
+            paths += index_paths(relation)
     if name in inventory.datasets:
         paths += [data_path(name), group]
     elif file.get(group, getlink=True) is not None:
@@ -116,6 +118,11 @@ def paths_to_delete(file: h5py.Group, inventory: Inventory, name: str) -> tuple[
         if path in {data_path(name), group} or (is_plain and path.startswith(f"{group}/")):
             paths.append(link)
     return tuple(path for path in dict.fromkeys(paths) if file.get(path, getlink=True) is not None)
+
+
+def index_paths(relation: ReferencePaths) -> tuple[str, ...]:
+    """Return where the tables of a relation's sorted indices would be."""
+    return tuple(path for each in relation.indices for path in (each.offsets, each.children))
 
 
 def explain_missing(file: h5py.Group, inventory: Inventory, name: str) -> NoSuchDatasetError:

@@ -6,6 +6,8 @@
     /<A>/ref/<B>/ref                   (L, 2) integers, column 0 indexes A, column 1 indexes B
     /<A>/ref/<B>/ref_region            (len A,) start, stop: rows of ``ref`` that hold row i's
     /<B>/ref/<A>/ref_region            (len B,) the same for the other direction
+    /h5flow/index/<A>/ref/<B>/ref/0    offsets, children: what each row of A refers to, in order
+    /h5flow/index/<A>/ref/<B>/ref/1    offsets, children: what each row of B refers to, in order
 """
 
 from __future__ import annotations
@@ -18,13 +20,16 @@ import numpy as np
 from h5flow.errors import DataError
 
 __all__ = [
+    "INDEXED_REFERENCES",
     "NOT_FOLLOWED",
     "RECORDS",
+    "IndexPaths",
     "ReferencePaths",
     "absolute_path",
     "attributes_path",
     "clean_name",
     "data_path",
+    "index_attribute",
     "is_dataset_name",
     "name_of_data_path",
     "names_of_ref_path",
@@ -37,9 +42,28 @@ DATA, REF, REGION, RECORDS = "data", "ref", "ref_region", "h5flow"
 # What a working file has in other files that its run does not follow; gone when it is published.
 NOT_FOLLOWED = f"/{RECORDS}/not_followed"
 RESERVED = frozenset({DATA, REF, REGION})
+# Attribute of an index's offsets: the length of the reference table that it was made for.
+INDEXED_REFERENCES = "references"
 
 ref_dtype = np.dtype("i8")
 ref_region_dtype = np.dtype([("start", "i8"), ("stop", "i8")])
+
+
+@dataclass(frozen=True)
+class IndexPaths:
+    """Absolute paths of the sorted index of one direction of a relation."""
+
+    group: str
+
+    @property
+    def offsets(self) -> str:
+        """Where the children of each parent begin."""
+        return f"{self.group}/offsets"
+
+    @property
+    def children(self) -> str:
+        """The children of all parents."""
+        return f"{self.group}/children"
 
 
 @dataclass(frozen=True)
@@ -61,6 +85,12 @@ class ReferencePaths:
             "ref_region0": self.parent_region,
             "ref_region1": self.child_region,
         }
+
+    @property
+    def indices(self) -> tuple[IndexPaths, IndexPaths]:
+        """The indices by parent and by child; either may be missing."""
+        group = f"/{RECORDS}/index{self.ref}"
+        return IndexPaths(f"{group}/0"), IndexPaths(f"{group}/1")
 
     @property
     def region_attributes(self) -> dict[str, str]:
@@ -123,6 +153,11 @@ def absolute_path(path: str) -> str:
 def data_path(name: str) -> str:
     """Return the path of a dataset's rows."""
     return f"/{clean_name(name)}/{DATA}"
+
+
+def index_attribute(column: int) -> str:
+    """Return the attribute of a reference table that names the group of its index."""
+    return f"index{column}"
 
 
 def attributes_path(name: str) -> str:

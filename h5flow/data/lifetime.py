@@ -107,6 +107,7 @@ def _close(tables: LinkedTables, writable: bool) -> None:
         return
     try:
         rendezvous.end()
+        tables.drop_outdated_indices()
         tables.settle()
     except BaseException:
         storage.close()

@@ -16,6 +16,7 @@ from h5flow.data.inventory import (
     check_group,
     explain_missing,
     explain_unlinked,
+    index_paths,
     paths_to_delete,
     take_inventory,
 )
@@ -278,6 +279,16 @@ class LinkedTables:
         """
         return self.rendezvous.delete(clean_name(name))
 
+    def drop_outdated_indices(self) -> None:
+        """Remove the sorted indices of references that were added to. Collective.
+
+        Nobody uses them any more: they were made for another number of references.
+        """
+        if self._catalogue.ever_linked:
+            self.rendezvous.flush()
+            linked = "\n".join(sorted(self._catalogue.ever_linked))
+            self.rendezvous.remove(self.rendezvous.ask("indices", linked))
+
     def settle(self) -> None:
         """Make regions as long as their datasets, and have all rows in the file. Collective."""
         self.rendezvous.flush()
@@ -316,10 +327,17 @@ def _to_delete(file: h5py.File, name: str) -> tuple[str, ...]:
     return paths_to_delete(file, take_inventory(file), name)
 
 
+def _indices(file: h5py.File, linked: str) -> tuple[str, ...]:
+    relations = take_inventory(file).references
+    paths = (relation for relation in relations if relation.ref in linked.split("\n"))
+    return tuple(path for each in paths for path in index_paths(each) if path in file)
+
+
 # What a rank wants to know of the file, and who looks.
 QUESTIONS: dict[str, Question] = {
     "inventory": _inventory,
     "missing": _missing,
     "group": check_group,
     "delete": _to_delete,
+    "indices": _indices,
 }

@@ -24,6 +24,7 @@ from h5flow.io.open_file import open_file
 from h5flow.io.pieces import unreadable_pieces
 from h5flow.io.superblock import read_superblock
 from h5flow.journal.finding import RESTORE, Finding
+from h5flow.journal.indexing import index_is_wrong
 from h5flow.journal.linked_rows import linked_rows
 from h5flow.journal.provenance import unreadable_records
 from h5flow.journal.unfinished import beside, of_working_file
@@ -108,6 +109,7 @@ def _references(
         with damage_named(file.filename, relation.ref):
             yield from _attributes(file, relation)
             yield from (Finding(*found) for found in linked_rows(file, relation))
+            yield from _indices(file, relation)
     except H5FlowError as error:
         yield Finding(relation.ref, f"could not be checked: {error.message}", RESTORE)
 
@@ -161,6 +163,17 @@ def _attributes(file: h5py.File, relation: ReferencePaths) -> Iterator[Finding]:
                 relation.ref,
                 f"its attribute {key} is {value!r} and not {path}",
                 "h5flow needs none; --repair writes it for programs that do.",
+                in_regions=True,
+            )
+
+
+def _indices(file: h5py.File, relation: ReferencePaths) -> Iterator[Finding]:
+    for column, paths in enumerate(relation.indices):
+        if index_is_wrong(file, relation, column):
+            yield Finding(
+                paths.group,
+                f"the index of {relation.ref} is not that of its references",
+                "h5flow index FILE makes it anew, and so does --repair.",
                 in_regions=True,
             )
 

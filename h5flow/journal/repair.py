@@ -19,6 +19,7 @@ from h5flow.io.damage import DAMAGE, damage_named
 from h5flow.io.links import leaving_link
 from h5flow.io.open_file import open_file
 from h5flow.io.reading import read_slice
+from h5flow.journal.indexing import index_file
 from h5flow.journal.linked_rows import blocks, is_table_of_references, table_at
 from h5flow.journal.lock import Lock
 from h5flow.journal.unfinished import lock_path_of
@@ -33,7 +34,7 @@ MOST_ROWS_BEYOND = 2**24
 
 
 def repair_file(path: Path) -> tuple[str, ...]:
-    """Rebuild all regions of a file, and the attributes of its references.
+    """Rebuild all regions of a file, and the attributes and the indices of its references.
 
     All is done in a copy beside the file, which takes its place in one step when it is on disk: a
     repair that fails or is killed leaves the file as it was.
@@ -63,6 +64,7 @@ def repair_file(path: Path) -> tuple[str, ...]:
             copy_input(path, copy)
         with open_file(copy, "r+") as file:
             made = tuple(_repair(file))
+        index_file(copy)
         put_in_place(copy, path)
     finally:
         copy.unlink(missing_ok=True)

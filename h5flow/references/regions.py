@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["Int64Array", "is_region_dtype", "join_intervals", "merge", "touched_rows"]
+__all__ = ["Int64Array", "is_region_dtype", "join_intervals", "merge", "places_in", "touched_rows"]
 
 Int64Array: TypeAlias = "npt.NDArray[np.int64]"
 
@@ -141,6 +141,28 @@ def join_intervals(
     first = np.concatenate(([0], cuts))
     last = np.append(cuts, len(starts)) - 1
     return starts[first], reached[last]
+
+
+def places_in(starts: Int64Array, stops: Int64Array, rows: Int64Array) -> Int64Array:
+    """Return where rows of a table stand among those of some of its intervals.
+
+    Parameters
+    ----------
+    starts, stops : numpy.ndarray
+        int64, shape (M,): disjoint and ascending; their rows stand one after the other.
+    rows : numpy.ndarray
+        int64, shape (N,), each in one of the intervals.
+
+    Examples
+    --------
+    >>> places_in(np.array([3, 10]), np.array([5, 13]), np.array([10, 4])).tolist()
+    [2, 1]
+    """
+    lengths = stops - starts
+    before = np.cumsum(lengths) - lengths
+    interval = np.searchsorted(starts, rows, side="right") - 1
+    places: Int64Array = rows + (before - starts)[interval]
+    return places
 
 
 def _begin_close_together(starts: Int64Array, gap: int) -> bool:

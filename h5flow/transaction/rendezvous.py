@@ -185,6 +185,11 @@ class Rendezvous:
         """
         self._announce(Collective(self._tag, name))
 
+    def remove(self, paths: tuple[str, ...]) -> None:
+        """Remove objects of h5flow's own, the same on all ranks. Collective."""
+        if paths:
+            self._placement.delete(paths, self._tag)
+
     @contextmanager
     def again(self, lengths: Mapping[str, int]) -> Iterator[None]:
         """Let hooks do again what the file has of them already.

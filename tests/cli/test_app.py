@@ -110,7 +110,7 @@ def test_no_words_are_answered_with_how_to_use_it(capsys: Captured) -> None:
     assert main([]) == 2
     told = capsys.readouterr().err
     assert told.startswith("usage: h5flow run [OPTIONS] CONFIG")
-    assert len(told.splitlines()) < 8
+    assert len(told.splitlines()) < 9
 
 
 def test_a_wrong_command_line_is_a_paragraph_and_runs_nothing(
