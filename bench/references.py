@@ -25,6 +25,7 @@ import numpy as np
 from h5flow.data import H5FlowDataManager, dereference, dereference_chain
 from h5flow.data.layout import ref_region_dtype, reference_paths
 from h5flow.io.open_file import open_file
+from h5flow.journal.indexing import index_file
 from h5flow.references.regions import touched_rows
 
 ROW = np.dtype([("x", "f4"), ("y", "f4"), ("z", "f4"), ("q", "f4"), ("channel", "i4")])
@@ -175,25 +176,26 @@ def selective(references: int, folder: Path, repeats: int) -> None:
         for count in (references // 10, references):
             path = folder / "selective.h5"
             make_file(path, count, kind)
-            works: dict[str, Callable[[], Any]] = {}
-            with h5py.File(path, "r") as file:
-                paths = reference_paths("A", "B")
-                add_works(works, "", file, paths.ref, selections(kind, count // WIDTH))
-                title = f"dereference few rows of {count:,} references, {kind}"
-                show_times(title, "3 ms", works, repeats)
+            show_selective(path, f"{count:,} references, {kind}", repeats, kind)
+            begin = time.perf_counter()
+            done = index_file(path)
+            taken = time.perf_counter() - begin
+            if any(each.columns for each in done):
+                print(f"  indexed in {taken:.2f} s")
+                show_selective(path, f"{count:,} references, {kind}, indexed", repeats, kind)
             path.unlink()
 
 
-def add_works(
-    works: dict[str, Callable[[], Any]],
-    label: str,
-    file: h5py.File,
-    ref_path: str,
-    chosen: Iterator[np.ndarray[Any, Any]],
-) -> None:
-    ref, data = file[ref_path], file["/B/data"]
-    works[f"indices{label}"] = lambda: dereference(next(chosen), ref, indices_only=True)
-    works[f"rows{label}"] = lambda: dereference(next(chosen), ref, data)
+def show_selective(path: Path, title: str, repeats: int, kind: str) -> None:
+    """Measure one file."""
+    with h5py.File(path, "r") as file:
+        ref, data = file[reference_paths("A", "B").ref], file["/B/data"]
+        chosen = selections(kind, len(file["/A/data"]))
+        works = {
+            "indices": lambda: dereference(next(chosen), ref, indices_only=True),
+            "rows": lambda: dereference(next(chosen), ref, data),
+        }
+        show_times(f"dereference few rows of {title}", "3 ms", works, repeats)
 
 
 def write_references(count: int, folder: Path, repeats: int) -> None:
