@@ -154,11 +154,12 @@ def read_rows(dataset: RowSource, indices: Int64Array) -> Array:
     FileFormatError
         The file is damaged there.
     """
-    _check_indices(dataset, indices)
-    if not len(indices):
+    if not dataset.shape or not len(indices):
+        _check_indices(dataset, indices)
         return np.empty((0, *dataset.shape[1:]), dataset.dtype)
     first, last = int(indices[0]), int(indices[-1])
     are_consecutive = last - first == len(indices) - 1 and bool((np.diff(indices) == 1).all())
+    _check_indices(dataset, indices[[0, -1]] if are_consecutive else indices)
     if isinstance(dataset, np.ndarray):
         whole = np.asarray(dataset)
         return take_rows(whole, slice(first, last + 1) if are_consecutive else indices)

@@ -10,12 +10,14 @@ import numpy.typing as npt
 
 from h5flow.references.ordering import grouping, sort_rows
 from h5flow.references.padding import rank_in_row
-from h5flow.references.regions import Int64Array
+from h5flow.references.regions import Int64Array, places_in
 
 __all__ = ["Followed", "PairBlock", "cells_of", "compose", "follow"]
 
 # A lookup table may have this many entries per row that is looked up, and always a few more.
 TABLE_ENTRIES_PER_ROW, TABLE_ENTRIES = 8, 2**16
+# Pairs are taken region by region where each is taken so often at most, on average.
+PAIRS_TAKEN = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +88,8 @@ def follow(rows: Int64Array, starts: Int64Array, stops: Int64Array, pairs: PairB
     in_place = _follow_in_place(rows, starts, stops, pairs)
     if in_place is not None:
         return in_place
+    if (stops - starts).sum() <= PAIRS_TAKEN * len(pairs.parents):
+        return _follow_each(rows, starts, stops, pairs)
     if (rows[1:] > rows[:-1]).all():
         return _follow_unique(rows, starts, stops, pairs)
     return _follow_repeated(rows, starts, stops, pairs)
@@ -103,10 +107,33 @@ def _follow_in_place(
     ends = stops if begins is starts else stops[filled]
     if (begins[1:] < ends[:-1]).any():
         return None
-    if not np.array_equal(pairs.parents, np.repeat(rows, widths)):
+    width = int(widths[0])
+    if (widths == width).all():
+        in_order = bool((pairs.parents.reshape(-1, width) == rows[:, None]).all())
+    else:
+        in_order = np.array_equal(pairs.parents, np.repeat(rows, widths))
+    if not in_order:
         return None
     offsets = _offsets(widths)
     return Followed(offsets, sort_rows(offsets, pairs.children))
+
+
+def _follow_each(
+    rows: Int64Array, starts: Int64Array, stops: Int64Array, pairs: PairBlock
+) -> Followed:
+    """Follow rows one region after the other, in any order, where regions hardly overlap."""
+    widths = np.maximum(stops - starts, 0)
+    offsets, filled = _offsets(widths), np.flatnonzero(widths)
+    begins = np.zeros(len(rows), np.int64)
+    begins[filled] = places_in(pairs.starts, pairs.stops, starts[filled])
+    taken = np.repeat(begins, widths) + rank_in_row(offsets)
+    children = pairs.children[taken]
+    own = pairs.parents[taken] == np.repeat(rows, widths)
+    if not own.all():
+        children = children[own]
+        slots = np.repeat(np.arange(len(rows), dtype=np.int64), widths)[own]
+        offsets = _offsets(np.bincount(slots, minlength=len(rows)))
+    return Followed(offsets, sort_rows(offsets, children))
 
 
 def _follow_unique(

@@ -97,13 +97,14 @@ def pad_cells(
     count = math.prod(shape)
     if len(cells) == count:
         # A rectangle already: ascending cells are then all cells in order.
-        data, masked = values.reshape(shape + tail), np.zeros(count, np.bool_)
+        data = values.reshape(shape + tail)
+        mask = np.zeros(data.shape, np.ma.make_mask_descr(values.dtype))
     else:
         data, masked = zero_rows((count, *tail), values.dtype), np.ones(count, np.bool_)
         _scatter(data, cells, values)
         masked[cells] = False
         data = data.reshape(shape + tail)
-    mask = full_mask(masked, tail, values.dtype).reshape(data.shape)
+        mask = full_mask(masked, tail, values.dtype).reshape(data.shape)
     # keep_mask would combine it with an empty one, field by field.
     return np.ma.MaskedArray(data, mask=mask, keep_mask=False)
 
