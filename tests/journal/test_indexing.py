@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -11,6 +14,7 @@ import pytest
 from h5flow.data import H5FlowDataManager
 from h5flow.data.layout import reference_paths
 from h5flow.errors import UsageError
+from h5flow.io.superblock import mark_closed
 from h5flow.journal import indexing
 from h5flow.journal.indexed_copy import index_in_place
 from h5flow.journal.indexing import index_file, index_is_wrong
@@ -121,6 +125,31 @@ def test_what_a_kill_has_left_unnamed_is_not_in_the_way(path: Path) -> None:
         del file[PATHS.indices[0].children]
     assert list(inspect_file(path)) == []
     assert columns(path) == [(0,)]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from h5flow.journal import indexing
+from h5flow.references import index
+
+index.WIDE_ROWS = 8
+def killed(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+setattr(indexing, sys.argv[2], killed)
+indexing.index_file(Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("step", ["_parts", "_is_covered", "_name"])
+def test_a_kill_leaves_a_file_that_can_be_read_and_indexed(path: Path, step: str) -> None:
+    words = [sys.executable, "-c", KILLED, str(path), step]
+    assert subprocess.run(words, timeout=60, check=False).returncode == -signal.SIGKILL
+    mark_closed(path)
+    with H5FlowDataManager(path, mode="r") as dm:
+        assert dm["a", "b", [9]].tolist() == [[36, 37, 38, 39]]
+    assert columns(path) == [(0,)]
+    assert list(inspect_file(path)) == []
 
 
 def test_a_file_in_an_older_format_is_indexed(tmp_path: Path, path: Path) -> None:
