@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
+from h5flow.data.beside_references import region_of
 from h5flow.data.layout import INDEXED_REFERENCES, index_attribute
 from h5flow.io.damage import DAMAGE
 from h5flow.io.reading import RowSource, read_union
@@ -99,8 +100,8 @@ def _is_own_region(ref: h5py.Dataset, region: RowSource | None, column: int) -> 
         return True
     if not isinstance(region, h5py.Dataset):
         return False
-    own = ref.file.get(ref.attrs.get(f"ref_region{column}", ""))
-    return isinstance(own, h5py.Dataset) and own == region
+    own = region_of(ref, column)
+    return own is not None and bool(own == region)
 
 
 def _is_column(dataset: object) -> bool:

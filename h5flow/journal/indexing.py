@@ -25,7 +25,7 @@ from h5flow.references.regions import Int64Array, is_region_dtype
 
 __all__ = ["Indexed", "Survey", "index_file", "index_is_wrong", "remove_index", "survey_indices"]
 
-# References that are sorted at once: some 400 MiB with what sorting takes.
+# References that are sorted at once: some 500 MiB with what sorting takes.
 MOST_SORTED = 2**23
 # Parents are counted in so many bins at most, to divide them into parts.
 MOST_BINS = 2**20

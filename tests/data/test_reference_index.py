@@ -116,6 +116,12 @@ def test_an_index_is_not_taken_for_other_regions(path):
         assert dereference(file["b/data"], ref, own, sel=[0]).tolist() == [[3]]
 
 
+def test_a_table_that_does_not_name_its_regions_has_an_index_all_the_same(path):
+    with h5py.File(path, "r+") as file:
+        del file["a/ref/b/ref"].attrs["ref_region0"]
+    assert uses_index(path)
+
+
 def test_an_index_of_fewer_references_is_not_used(path):
     with h5py.File(path, "r+") as file:
         ref = file["a/ref/b/ref"]
