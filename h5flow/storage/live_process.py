@@ -7,6 +7,7 @@ from pathlib import Path
 
 import h5py
 
+from h5flow.io.reading import RowSource
 from h5flow.io.space import full_disk_named
 from h5flow.storage.single_process import SingleProcessStorage
 from h5flow.storage.writer import Writer
@@ -47,6 +48,17 @@ class LiveProcessStorage(Writer):
         found = super().table(path)
         self._flush_tables((path,))
         return found
+
+    def rows(self, path: str, /) -> RowSource:
+        """Return the rows of the table at `path`, with every row that was applied.
+
+        Raises
+        ------
+        NoSuchDatasetError
+            There is no table at `path`.
+        """
+        self._flush_tables((path,))
+        return super().rows(path)
 
     def share(self, paths: Collection[str] | None = None, /) -> None:
         """Give HDF5 the rows that wait in memory: of these tables, of all with None."""

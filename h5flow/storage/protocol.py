@@ -12,10 +12,13 @@ from typing import Any, Protocol
 import h5py
 import numpy as np
 
+from h5flow.io.reading import RowSource
+
 __all__ = [
     "Batch",
     "CreateTable",
     "Link",
+    "RowSource",
     "Rows",
     "SetAttributes",
     "Storage",
@@ -163,6 +166,14 @@ class Storage(Protocol):
         """Return the table at `path` with every row that was shared.
 
         It is the same object each time, and stays valid until `close`.
+        """
+        ...
+
+    def rows(self, path: str, /) -> RowSource:
+        """Return the rows of the table at `path`, as `table` does, for reading them at once.
+
+        It may be any object that gives the same rows. It holds until the next call that is
+        collective.
         """
         ...
 

@@ -8,6 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from h5flow.io.workers import Workers
 from h5flow.references.regions import Int64Array, merge
 from h5flow.storage.protocol import Rows
 from h5flow.storage.table import Table
@@ -36,9 +37,12 @@ class RegionTable(Table):
     """
 
     def __init__(
-        self, dataset: h5py.Dataset, require_room: Callable[[int], None] | None = None
+        self,
+        dataset: h5py.Dataset,
+        require_room: Callable[[int], None] | None = None,
+        workers: Workers | None = None,
     ) -> None:
-        super().__init__(dataset, require_room)
+        super().__init__(dataset, require_room, workers)
         self._waiting: list[Part] = []
         self._waiting_rows = 0
 
@@ -67,6 +71,16 @@ class RegionTable(Table):
         """Write rows, over what has widened them before."""
         self._settle()
         super().write(rows, data)
+
+    def read(self, start: int, stop: int) -> Array:
+        """Return a copy of the rows ``start:stop``, widened, zero beyond the end."""
+        self._settle()
+        return super().read(start, stop)
+
+    def cut(self, length: int) -> None:
+        """Remove the rows from `length` on."""
+        self._settle()
+        super().cut(length)
 
     def flush(self) -> h5py.Dataset:
         """Write what waits in memory, and return the dataset at its full length."""

@@ -12,15 +12,19 @@ from typing import Any
 import h5py
 import numpy as np
 
+from h5flow.comm.cores import physical_cores
 from h5flow.errors import DataError, FileFormatError, H5FlowError, NoSuchDatasetError
 from h5flow.io.abandon import abandon
 from h5flow.io.chunks import rows_per_hdf5_chunk
 from h5flow.io.filters import filter_arguments
 from h5flow.io.lookup import object_at
 from h5flow.io.open_file import open_file
+from h5flow.io.reading import RowSource
 from h5flow.io.removal import remove_object
 from h5flow.io.space import Room, full_disk_named
+from h5flow.io.workers import Workers
 from h5flow.references.regions import touched_rows
+from h5flow.storage.direct_tables import DirectTables
 from h5flow.storage.linked import LinkedDatasets
 from h5flow.storage.protocol import Batch, CreateTable, Link, SetAttributes, TableDescription
 from h5flow.storage.region_table import RegionTable, is_region_table
@@ -69,6 +73,8 @@ class SingleProcessStorage:
         self._tables: dict[str, Table] = {}
         self._linked = LinkedDatasets(path)
         self._undo: UndoLog | None = None
+        self._workers = Workers(physical_cores)
+        self._direct = DirectTables(self._workers)
 
     @property
     def file(self) -> h5py.File:
@@ -124,6 +130,18 @@ class SingleProcessStorage:
             raise NoSuchDatasetError(f"there is no dataset {path} in {self.path}")
         return table.flush() if self.writable else table.dataset
 
+    def rows(self, path: str, /) -> RowSource:
+        """Return the rows of the table at `path`, with every row that was applied.
+
+        Raises
+        ------
+        NoSuchDatasetError
+            There is no table at `path`.
+        """
+        table = self.table(path)
+        # Where a script edits the file, HDF5 may hold what it has written through `file`.
+        return table if self.writable else self._direct.rows(path, table)
+
     def delete(self, path: str, /) -> None:
         """Remove the object at `path`, and groups that are empty without it.
 
@@ -135,6 +153,7 @@ class SingleProcessStorage:
         self._flush_tables()
         self._tables = {}
         self._linked.forget(path)
+        self._direct.forget()
         remove_object(self._file, path)
 
     def share(self, paths: Collection[str] | None = None, /) -> None:
@@ -189,6 +208,7 @@ class SingleProcessStorage:
         """Have objects removed from the file by a function."""
         self._flush_tables()
         self._tables = {}
+        self._direct.forget()
         remove(self._file)
 
     def close(self) -> None:
@@ -206,7 +226,9 @@ class SingleProcessStorage:
 
     def _forget(self) -> None:
         self._tables = {}
+        self._direct.forget()
         self._linked.close()
+        self._workers.close()
 
     def _flush_tables(self, paths: Collection[str] | None = None) -> None:
         with full_disk_named(self.path):
@@ -221,7 +243,8 @@ class SingleProcessStorage:
             if not isinstance(found, h5py.Dataset) or not found.shape:
                 return None
             make = RegionTable if is_region_table(found) else Table
-            table = self._tables[path] = make(found, partial(self._room.require, path))
+            room = partial(self._room.require, path)
+            table = self._tables[path] = make(found, room, self._workers)
         return table
 
     def _writable_table(self, path: str) -> Table:
@@ -235,6 +258,7 @@ class SingleProcessStorage:
         table = self._find(path)
         if table is None:
             raise NoSuchDatasetError(f"there is no dataset {path} in {self.path}")
+        self._direct.leave((path,))
         return table
 
     def _region_table(self, path: str) -> RegionTable:

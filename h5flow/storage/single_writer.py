@@ -9,8 +9,12 @@ from typing import Any, ClassVar
 
 import h5py
 
+from h5flow.comm.cores import physical_cores
 from h5flow.comm.protocol import Communicator
 from h5flow.errors import NoSuchDatasetError
+from h5flow.io.reading import RowSource
+from h5flow.io.workers import Workers
+from h5flow.storage.direct_tables import DirectTables
 from h5flow.storage.lasting import LastingDatasets
 from h5flow.storage.protocol import Batch, TableDescription
 from h5flow.storage.single_process import SingleProcessStorage
@@ -26,12 +30,16 @@ class Reader:
     Parameters
     ----------
     path : pathlib.Path
+    ranks_here : int
+        How many share the cores of this machine.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, ranks_here: int) -> None:
         self._path = path
         self._storage: SingleProcessStorage | None = None
         self._lasting = LastingDatasets()
+        self._workers = Workers(lambda: physical_cores() // ranks_here)
+        self._direct = DirectTables(self._workers)
 
     @property
     def file(self) -> h5py.File:
@@ -42,8 +50,13 @@ class Reader:
         """Return the table at `path`: the same object each time."""
         return self._lasting.give(path, lambda: self._opened().table(path))
 
+    def rows(self, path: str) -> RowSource:
+        """Return the rows of the table at `path`."""
+        return self._direct.rows(path, self.table(path))
+
     def refresh(self, paths: frozenset[str]) -> None:
         """See the rows that were written to these tables."""
+        self._direct.leave(paths)
         self._lasting.refresh(paths)
 
     def reopen(self, *, is_live: bool) -> None:
@@ -55,6 +68,7 @@ class Reader:
 
     def close(self) -> None:
         """Close the file; harmless where it is closed."""
+        self._direct.forget()
         if self._storage is not None:
             self._storage.close()
 
@@ -166,6 +180,16 @@ class SingleWriterStorage:
         """
         return (self._writer or self._reader_here()).table(path)
 
+    def rows(self, path: str, /) -> RowSource:
+        """Return the rows of the table at `path`, with every row that was shared.
+
+        Raises
+        ------
+        NoSuchDatasetError
+            There is no table at `path`.
+        """
+        return (self._writer or self._reader_here()).rows(path)
+
     def flush(self) -> None:
         """Write everything that was applied to the file. Collective."""
         if self._writer is not None:
@@ -204,7 +228,7 @@ class SingleWriterStorage:
                 self._reader_here().close()
 
     def _make_reader(self, path: Path) -> Reader:
-        return Reader(path)
+        return Reader(path, self._communicator.local_size)
 
     def _is_live(self) -> bool:
         """Return, on all ranks, whether the writer goes on with the file open."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 import h5py
@@ -10,7 +11,9 @@ import numpy as np
 
 from h5flow.errors import DataError
 from h5flow.io.chunks import row_bytes
+from h5flow.io.direct_writing import DirectChunks, direct_chunks
 from h5flow.io.reading import near_runs
+from h5flow.io.workers import Workers
 from h5flow.storage.protocol import Rows, TableDescription
 
 __all__ = ["Table"]
@@ -21,6 +24,8 @@ Array = np.ndarray[Any, Any]
 JOINED_GAP_BYTES = 2**16
 # What is read of a table at once to change single rows of it.
 LARGEST_RUN_BYTES = 2**26
+# What waits of a table at most, so that threads can pack a chunk each.
+MOST_CHUNKS = 8
 
 
 class Table:
@@ -35,13 +40,19 @@ class Table:
         Open for writing.
     require_room : callable, optional
         Called with a number of bytes before they are written; raises where the disk is full.
+    workers : Workers, optional
+        What packs chunks; without, HDF5 does.
     """
 
     def __init__(
-        self, dataset: h5py.Dataset, require_room: Callable[[int], None] | None = None
+        self,
+        dataset: h5py.Dataset,
+        require_room: Callable[[int], None] | None = None,
+        workers: Workers | None = None,
     ) -> None:
         self.dataset = dataset
         self._require_room = require_room
+        self._workers = workers
         self.dtype: np.dtype[Any] = dataset.dtype
         self.row_shape: tuple[int, ...] = dataset.shape[1:]
         self.chunk_rows: int | None = dataset.chunks[0] if dataset.chunks else None
@@ -146,7 +157,7 @@ class Table:
     def _blank(self, start: int, stop: int) -> None:
         if self.dtype.hasobject:
             return  # HDF5 knows their empty values
-        self._write_direct(start, np.zeros((stop - start, *self.row_shape), self.dtype))
+        self._store_by_hdf5(start, np.zeros((stop - start, *self.row_shape), self.dtype))
 
     def flush(self) -> h5py.Dataset:
         """Write what waits in memory, and return the dataset at its full length."""
@@ -171,8 +182,7 @@ class Table:
         end = self._tail_start + self._tail_rows
         if start < max(self._stored, end):
             self._write_tail(whole_chunks=False)
-            self._resize(stop)
-            self._write_direct(start, data)
+            self._store(start, data)
             self._tail_start = self._stored
             return
         gap = start - end
@@ -182,7 +192,7 @@ class Table:
         elif gap:
             self._push(np.zeros((gap, *self.row_shape), self.dtype))
         self._push(data)
-        if self._tail_rows >= (self.chunk_rows or 1):
+        if self._tail_rows >= self._full_tail:
             self._write_tail(whole_chunks=True)
 
     def _push(self, data: Array) -> None:
@@ -200,8 +210,7 @@ class Table:
         if not count:
             return
         rows = self._tail[0] if len(self._tail) == 1 else self._joined_tail()
-        self._resize(stop)
-        self._write_direct(self._tail_start, rows[:count])
+        self._store(self._tail_start, rows[:count])
         # A copy, so that a few rows do not keep a large array alive.
         self._tail = [rows[count:].copy()] if count < len(rows) else []
         self._tail_start, self._tail_rows = stop, end - stop
@@ -220,11 +229,43 @@ class Table:
             begin += len(part)
         return rows
 
-    def _write_direct(self, start: int, data: Array) -> None:
-        # The plain call of HDF5: h5py's assignment examines compound dtypes anew each time.
+    @cached_property
+    def _direct(self) -> DirectChunks | None:
+        """What packs whole chunks, None where HDF5 does."""
+        return None if self._workers is None else direct_chunks(self.dataset, self._workers)
+
+    @cached_property
+    def _full_tail(self) -> int:
+        """Rows at which the tail is written: a chunk, or one for each thread that packs chunks."""
+        chunks = 1 if self._direct is None else min(self._direct.threads, MOST_CHUNKS)
+        return (self.chunk_rows or 1) * chunks
+
+    def _store(self, start: int, data: Array) -> None:
+        """Write rows to the file, which grows where they are beyond its extent."""
         data = np.ascontiguousarray(data, self.dtype)
         if self._require_room is not None:
             self._require_room(self._bytes_in_file(start, len(data)))
+        stop = start + len(data)
+        begin, end = self._new_chunks(start, stop)
+        self._resize(stop)
+        if self._direct is None or begin >= end:
+            self._store_by_hdf5(start, data)
+            return
+        self._store_by_hdf5(start, data[: begin - start])
+        self._direct.write(begin, data[begin - start : end - start])
+        self._store_by_hdf5(end, data[end - start :])
+
+    def _new_chunks(self, start: int, stop: int) -> tuple[int, int]:
+        """Return the rows in ``start:stop`` that are whole chunks which the file never had."""
+        if not self.chunk_rows:
+            return stop, stop
+        begin = -(-max(start, self._stored) // self.chunk_rows) * self.chunk_rows
+        return begin, stop // self.chunk_rows * self.chunk_rows
+
+    def _store_by_hdf5(self, start: int, data: Array) -> None:
+        if not len(data):
+            return
+        # The plain call of HDF5: h5py's assignment examines compound dtypes anew each time.
         in_file = self.dataset.id.get_space()
         in_file.select_hyperslab((start, *(0 for _ in self.row_shape)), data.shape)
         in_memory = h5py.h5s.create_simple(data.shape)

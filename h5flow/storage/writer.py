@@ -10,6 +10,7 @@ import h5py
 from h5flow.errors import NoSuchDatasetError
 from h5flow.io.edit import edit_at_once
 from h5flow.io.open_file import open_file
+from h5flow.io.reading import RowSource
 from h5flow.io.removal import remove_object
 from h5flow.io.space import Room, full_disk_named
 from h5flow.storage.lasting import LastingDatasets
@@ -106,6 +107,21 @@ class Writer(SingleProcessStorage):
         NoSuchDatasetError
             There is no table at `path`.
         """
+        # Whoever has it can write to it, too.
+        self._direct.leave((path,))
+        return self._find_lasting(path)
+
+    def rows(self, path: str, /) -> RowSource:
+        """Return the rows of the table at `path`: around HDF5 where nobody can have changed them.
+
+        Raises
+        ------
+        NoSuchDatasetError
+            There is no table at `path`.
+        """
+        return self._direct.rows(path, self._find_lasting(path))
+
+    def _find_lasting(self, path: str) -> h5py.Dataset:
         return self._lasting.give(path, lambda: self._open_table(path))
 
     def _open_table(self, path: str) -> h5py.Dataset:
@@ -120,6 +136,7 @@ class Writer(SingleProcessStorage):
         """Close the file and open it again; `meanwhile` is called in between."""
         self._flush_tables()
         self._tables = {}
+        self._direct.forget()
         self._file.close()
         try:
             meanwhile()

@@ -11,6 +11,7 @@ from typing import Any
 
 import h5py
 
+from h5flow.storage.protocol import RowSource
 from h5flow.storage.single_writer import Reader, SingleWriterStorage
 
 __all__ = ["SharedFileStorage"]
@@ -20,7 +21,7 @@ class SharedReader(Reader):
     """Reads through the storage of rank 0."""
 
     def __init__(self, path: Path, board: dict[Any, Any]) -> None:
-        super().__init__(path)
+        super().__init__(path, 1)
         self._board = board
 
     @property
@@ -31,6 +32,11 @@ class SharedReader(Reader):
     def table(self, path: str) -> h5py.Dataset:
         """Return the table at `path`: the same object on all ranks."""
         return self._board[self._path].table(path)
+
+    def rows(self, path: str) -> RowSource:
+        """Return the rows of the table at `path`."""
+        rows: RowSource = self._board[self._path].rows(path)
+        return rows
 
     def refresh(self, paths: frozenset[str]) -> None:
         """See the rows that were written: these are there."""

@@ -114,6 +114,28 @@ def rows_of_all_ranks_are_read_by_all(ours: StorageOnRank) -> None:
     assert_same(ours.read(HITS), expected)
 
 
+def packed_rows_are_read_as_they_are_by_then(ours: StorageOnRank) -> None:
+    """Many chunks of them: when they were written, when the file was opened anew, and changed."""
+    length, path = 150_000, "/packed/data"
+    ours.apply(Batch(creates=[CreateTable(path, HIT, compression="gzip+fletcher32")]))
+    expected = some_hits(length * ours.size)
+    mine = slice(length * ours.rank, length * (ours.rank + 1))
+    ours.apply(Batch(lengths={path: len(expected)}, writes=[Write(path, mine, expected[mine])]))
+    ours.show([path])
+    assert_same(ours.storage.rows(path)[3:length], expected[3:length])
+    assert_same(ours.read(path), expected)
+    ours.close()
+    ours.open()
+    ours.show()
+    assert_same(ours.storage.rows(path)[3:length], expected[3:length])
+    expected["q"][10:70_000] *= -1
+    change = [Write(path, slice(10, 70_000), expected[10:70_000])] if ours.rank == 0 else []
+    ours.apply(Batch(writes=change))
+    ours.show([path])
+    assert_same(ours.storage.rows(path)[3:length], expected[3:length])
+    assert_same(ours.read(path), expected)
+
+
 def rows_are_written_by_index(ours: StorageOnRank) -> None:
     """Ranks write interleaved rows."""
     length = 4 * ours.size
@@ -393,6 +415,7 @@ CASES: Mapping[str, Case] = {
         a_new_table_is_empty_and_described,
         what_is_not_there_is_said,
         rows_of_all_ranks_are_read_by_all,
+        packed_rows_are_read_as_they_are_by_then,
         rows_are_written_by_index,
         the_later_write_of_a_row_wins,
         rows_never_written_are_zero,

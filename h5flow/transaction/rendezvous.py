@@ -274,7 +274,7 @@ class Rendezvous:
             writes, links = [], []
         elif catalogue.outdated or path in catalogue.dirty:
             self._announce(Flush(self._tag, (path,), places=False))
-        table = self.storage.table(path)
+        table = self.storage.rows(path)
         length = catalogue.table(path).length
         if links and path == links[0].path:
             return appended(table, links, length)
@@ -283,8 +283,7 @@ class Rendezvous:
             return widened(table, path, links, length, first)
         if writes or length > table.shape[0]:
             return Overlay(table, writes, length)
-        source: RowSource = table
-        return source
+        return table
 
     def handle(self, path: str) -> Any:
         """Return the h5py dataset at `path`, with all rows, and up to date after every hook."""

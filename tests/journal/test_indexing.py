@@ -14,7 +14,7 @@ import pytest
 from h5flow.data import H5FlowDataManager
 from h5flow.data.layout import reference_paths
 from h5flow.errors import UsageError
-from h5flow.io.superblock import mark_closed
+from h5flow.io.edit import edit_at_once, finish_edit
 from h5flow.journal import indexing
 from h5flow.journal.indexed_copy import index_in_place
 from h5flow.journal.indexing import index_file, index_is_wrong
@@ -145,7 +145,9 @@ indexing.index_file(Path(sys.argv[1]))
 def test_a_kill_leaves_a_file_that_can_be_read_and_indexed(path: Path, step: str) -> None:
     words = [sys.executable, "-c", KILLED, str(path), step]
     assert subprocess.run(words, timeout=60, check=False).returncode == -signal.SIGKILL
-    mark_closed(path)
+    finish_edit(path)
+    with edit_at_once(path):
+        pass  # it was left open
     with H5FlowDataManager(path, mode="r") as dm:
         assert dm["a", "b", [9]].tolist() == [[36, 37, 38, 39]]
     assert columns(path) == [(0,)]

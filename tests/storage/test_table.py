@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import uuid4
 
 import h5py
@@ -9,14 +10,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from packed_files import filters
 
 from h5flow.errors import DataError
+from h5flow.io.workers import Workers
 from h5flow.storage.table import Table
 
 CHUNK = 8
 
 
-def table(maxshape: int | None = None, chunks: int | None = CHUNK) -> Table:
+def table(maxshape: int | None = None, chunks: int | None = CHUNK, **filters: Any) -> Table:
     file = h5py.File(uuid4().hex, "w", driver="core", backing_store=False)
     shape = (0,) if chunks else (maxshape,)
     return Table(
@@ -26,7 +29,9 @@ def table(maxshape: int | None = None, chunks: int | None = CHUNK) -> Table:
             "i8",
             maxshape=(maxshape,) if chunks else None,
             chunks=(chunks,) if chunks else None,
-        )
+            **filters,
+        ),
+        workers=Workers(lambda: 2) if filters else None,
     )
 
 
@@ -61,9 +66,11 @@ operations = st.lists(
 
 
 @settings(deadline=None)
-@given(operations=operations)
-def test_a_table_holds_what_was_written_to_it(operations: list[tuple]) -> None:
-    real, model, next_value = table(), Model(), 1
+@given(operations=operations, filters=st.just({}) | filters())
+def test_a_table_holds_what_was_written_to_it(
+    operations: list[tuple], filters: dict[str, Any]
+) -> None:
+    real, model, next_value = table(**filters), Model(), 1
     for kind, *arguments in operations:
         if kind == "extend":
             real.extend(arguments[0])
@@ -109,6 +116,31 @@ def test_appended_rows_wait_until_they_fill_a_chunk() -> None:
     rows.write(slice(5, 10), np.arange(5))
     assert rows.dataset.shape == (CHUNK,)
     assert rows.length == 10
+
+
+def test_packed_rows_wait_until_each_thread_has_a_chunk_and_go_around_hdf5s_filters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = table(compression="gzip")
+    by_hdf5: list[int] = []
+    monkeypatch.setattr(rows, "_store_by_hdf5", lambda start, data: by_hdf5.append(len(data)))
+    rows.write(slice(0, 2 * CHUNK - 1), np.arange(2 * CHUNK - 1))
+    assert rows.dataset.shape == (0,)
+    rows.write(slice(2 * CHUNK - 1, 2 * CHUNK + 1), np.arange(2))
+    assert rows.dataset[:].tolist() == [*range(2 * CHUNK - 1), 0]
+    assert sum(by_hdf5) == 0
+    rows.flush()
+    assert sum(by_hdf5) == 1
+
+
+def test_a_chunk_that_the_file_has_is_written_by_hdf5(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = table(compression="gzip", shuffle=True)
+    rows.write(slice(0, 2 * CHUNK), np.arange(2 * CHUNK))
+    direct: list[int] = []
+    monkeypatch.setattr(rows._direct, "write", lambda start, data: direct.append(start))
+    rows.write(slice(0, CHUNK), np.full(CHUNK, 7))
+    assert direct == []
+    assert rows.flush()[:].tolist() == [7] * CHUNK + [*range(CHUNK, 2 * CHUNK)]
 
 
 def test_a_table_of_fixed_size_refuses_to_grow() -> None:
