@@ -75,7 +75,7 @@ class Deflate:
 
     def encode(self, data: Bytes) -> Bytes:
         """Return the bytes, packed."""
-        return deflate(data, self.level)
+        return deflate(data, self.level, shuffled=self.shuffled)
 
     def decode(self, data: Bytes) -> Bytes:
         """Return the bytes, unpacked."""

@@ -22,7 +22,8 @@ __all__ = ["DirectRows", "direct_rows"]
 
 Array = np.ndarray[Any, Any]
 
-# Chunks that were read in part are kept up to this: the next read often begins in one.
+# Chunks that were read in part are kept up to this, for the next read often begins in one; so are
+# all of a table that takes no more, which may be read again and again. HDF5 does both, too.
 KEPT_BYTES = 2**23
 # A thread is given chunks of so much at once: sharing out costs about 50 µs.
 SHARE_BYTES = 2**18
@@ -62,7 +63,7 @@ class DirectRows:
         self._dataset = dataset
         self._pipeline = pipeline
         self._workers = workers
-        self._kept = _KeptChunks(KEPT_BYTES // pipeline.chunk_bytes)
+        self._kept = _KeptChunks(KEPT_BYTES // pipeline.chunk_bytes + 1)
         self.shape: tuple[int, ...] = dataset.shape
         self.dtype: np.dtype[Any] = dataset.dtype
         self.chunks: tuple[int, ...] = dataset.chunks
@@ -70,6 +71,7 @@ class DirectRows:
         self.name = dataset.name
         self.file = dataset.file
         self._row_bytes = row_bytes(self.dtype, self.shape[1:])
+        self._keeps_all = self.shape[0] * self._row_bytes <= KEPT_BYTES
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -127,7 +129,7 @@ class DirectRows:
         begin = number * size - start * self._row_bytes
         part = target[max(begin, 0) : begin + size]
         chunk = self._kept.find(number)
-        if chunk is None and len(part) == size:
+        if chunk is None and len(part) == size and not self._keeps_all:
             self._decode(index, descriptor, number, part)
             return
         if chunk is None:
@@ -152,7 +154,7 @@ class _KeptChunks:
     """The chunks that were used last, unpacked; several threads may ask for them."""
 
     def __init__(self, most: int) -> None:
-        self._most = max(1, most)
+        self._most = most
         self._chunks: OrderedDict[int, Bytes] = OrderedDict()
         self._lock = threading.Lock()
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from packed_files import filters, packed, packed_tables
 
 from h5flow.errors import FileFormatError
+from h5flow.io import direct_reading
 from h5flow.io.direct_reading import DirectRows, direct_rows
 from h5flow.io.reading import read_rows, read_slice
 from h5flow.io.workers import Workers
@@ -65,21 +66,40 @@ def test_rows_that_were_never_written_have_the_fill_value(tmp_path, workers):
         assert direct[18:24].tolist() == [-7, -7, 3, 3, -7, -7]
 
 
-def test_a_chunk_that_is_read_in_part_is_unpacked_once(tmp_path, workers, monkeypatch):
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        packed(file, np.arange(100), 10, compression="gzip")
-    offsets, pread = [], os.pread
+@pytest.fixture
+def offsets(monkeypatch):
+    """Where chunks were read from in the file, in order."""
+    found, pread = [], os.pread
 
-    def counted(descriptor, size, offset):
-        offsets.append(offset)
+    def noted(descriptor, size, offset):
+        found.append(offset)
         return pread(descriptor, size, offset)
 
-    monkeypatch.setattr(os, "pread", counted)
+    monkeypatch.setattr(os, "pread", noted)
+    return found
+
+
+def test_a_chunk_that_is_read_in_part_is_unpacked_once(tmp_path, workers, offsets, monkeypatch):
+    monkeypatch.setattr(direct_reading, "KEPT_BYTES", 200)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        packed(file, np.arange(100), 10, compression="gzip")
     with h5py.File(tmp_path / "a.h5") as file:
         direct = direct_rows(file["data"], workers)
         for start in range(0, 99, 3):
             assert direct[start : start + 3].tolist() == [*range(start, min(start + 3, 100))]
-    assert len(offsets) == len(set(offsets)) == 10
+        assert len(offsets) == len(set(offsets)) == 10
+        direct[0:1]
+        assert len(offsets) == 11
+
+
+def test_a_small_table_is_unpacked_once(tmp_path, workers, offsets):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        packed(file, np.arange(100), 10, compression="gzip", shuffle=True)
+    with h5py.File(tmp_path / "a.h5") as file:
+        direct = direct_rows(file["data"], workers)
+        for _ in range(3):
+            assert direct[:].tolist() == [*range(100)]
+    assert len(offsets) == 10
 
 
 def test_rows_in_any_order_are_read_directly_too(tmp_path, workers):
@@ -114,7 +134,7 @@ def test_a_file_that_ends_too_early_is_an_error(tmp_path, workers):
         packed(file, np.random.default_rng(1).normal(size=5000), 1000, compression="gzip")
     with h5py.File(tmp_path / "a.h5") as file:
         direct = direct_rows(file["data"], workers)
-        assert len(direct[:]) == 5000
+        assert len(direct[:3]) == 3
         os.truncate(tmp_path / "a.h5", (tmp_path / "a.h5").stat().st_size // 2)
         with pytest.raises(FileFormatError):
             read_slice(direct, 0, 5000)
