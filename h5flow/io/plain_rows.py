@@ -105,6 +105,7 @@ def plain_rows(dataset: object, reads: int) -> PlainRows | None:
     reads : int
         About how many intervals will be read.
     """
+    dataset = getattr(dataset, "dataset", dataset)  # of `HDF5Rows`
     if reads < 2 or not isinstance(dataset, h5py.Dataset) or not hasattr(os, "pread"):
         return None
     file, dtype = dataset.file, dataset.dtype

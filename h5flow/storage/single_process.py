@@ -138,9 +138,10 @@ class SingleProcessStorage:
         NoSuchDatasetError
             There is no table at `path`.
         """
-        table = self.table(path)
-        # Where a script edits the file, HDF5 may hold what it has written through `file`.
-        return table if self.writable else self._direct.rows(path, table)
+        if self.writable:
+            # A script edits the file: HDF5 may hold what it has written through `file`.
+            self._direct.leave((path,))
+        return self._direct.rows(path, self.table(path))
 
     def delete(self, path: str, /) -> None:
         """Remove the object at `path`, and groups that are empty without it.
@@ -231,10 +232,12 @@ class SingleProcessStorage:
         self._workers.close()
 
     def _flush_tables(self, paths: Collection[str] | None = None) -> None:
+        if not self.writable:
+            return
+        chosen = self._tables if paths is None else self._tables.keys() & set(paths)
         with full_disk_named(self.path):
-            for path, table in self._tables.items():
-                if self.writable and (paths is None or path in paths):
-                    table.flush()
+            for path in chosen:
+                self._tables[path].flush()
 
     def _find(self, path: str) -> Table | None:
         table = self._tables.get(path)

@@ -14,6 +14,8 @@ from h5flow.transaction.queue import Queue, summary_of
 
 __all__ = ["Placement"]
 
+NOTHING_QUEUED = Queued()
+
 
 class Placement:
     """Places rows in (rank, call) order, and lets every rank read them when one wants to.
@@ -141,6 +143,8 @@ class Placement:
         self._keep_watched_readable(tag)
 
     def _summary(self, paths: Collection[str] | None, tag: Tag) -> Queued:
+        if not self.queue:
+            return NOTHING_QUEUED
         batch = self.queue.everything(paths)
         elsewhere = [write.path for write in batch.writes if not self.is_given(write)]
         return summary_of(batch, digest=tag.iteration < 0, elsewhere=elsewhere)
