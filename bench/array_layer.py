@@ -33,7 +33,9 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+import pytest
 
+from bench.harness import Compare
 from h5flow import H5FlowStage
 from h5flow.backends import choose_backend, using
 from h5flow.config.workflow import Requirement
@@ -212,6 +214,20 @@ def compare(dm: H5FlowDataManager, event: int) -> None:
     one, two = (dm["events", name, event : event + 100] for name in ("by_hand", "through"))
     for name in RESULT.names or ():
         np.testing.assert_array_equal(one[name][:, 0].filled(-1), two[name][:, 0].filled(-1))
+
+
+@pytest.mark.parametrize("chunk", CHUNKS)
+def test_array_layer(compare: Compare, folder: Path, chunk: int) -> None:
+    make_input(folder / "file.h5")
+    found: dict[str, list[float]] = {}
+    compare.elsewhere(lambda: found.update(measure(folder / "file.h5", chunk, CHUNKS[chunk])))
+    compare.measured(
+        f"a stage through the layer of arrays, chunks of {chunk:,} events",
+        found[FLOOR],
+        found[LAYER],
+        floor_is="the same NumPy code by hand",
+        goal=GOAL,
+    )
 
 
 def main() -> None:

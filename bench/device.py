@@ -18,7 +18,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 
+from bench.harness import Compare
 from h5flow.backends import Backend, choose_backend, using
 from h5flow.data import dereference, to_host
 from h5flow.data.presentation import present
@@ -74,7 +76,32 @@ def raw_copies(backend: Backend, rows: Any) -> tuple[Callable[[], Any], Callable
     return lambda: far.copy_(host, non_blocking=True), far.cpu
 
 
-def compare(backend: Backend, count: int) -> None:
+@pytest.mark.parametrize("count", [1_024, 65_536])
+def test_upload(compare: Compare, count: int) -> None:
+    try:
+        backend = choose_backend("cupy")
+    except UsageError as error:
+        pytest.skip(str(error))
+    rows = np.zeros(count, ROW)
+    up, _ = raw_copies(backend, rows)
+
+    def awaited(work: Callable[[], Any]) -> Callable[[], None]:
+        def run() -> None:
+            work()
+            backend.synchronise()
+
+        return run
+
+    compare(
+        f"upload of {count:,} rows, split into fields",
+        floor=awaited(up),
+        floor_is="one copy of the bytes from pinned memory",
+        subject=awaited(lambda: present(backend, rows)),
+        rounds=31,
+    )
+
+
+def measure(backend: Backend, count: int) -> None:
     """Measure one size of chunk."""
     random = np.random.default_rng(1)
     rows = np.zeros(count, ROW)
@@ -130,7 +157,7 @@ def main() -> int:
         return 0
     with using(backend), backend.current():
         for count in words.rows:
-            compare(backend, count)
+            measure(backend, count)
     return 0
 
 

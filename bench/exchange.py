@@ -1,10 +1,11 @@
 """What one exchange between ranks costs, against a blocking `Allgather` of 128 bytes.
 
-Run with ``python bench/exchange.py`` from the repository's root; it starts ``mpiexec`` itself.
+Run with ``python -m bench.exchange`` from the repository's root; it starts ``mpiexec`` itself.
 """
 
 from __future__ import annotations
 
+import json
 import statistics
 import struct
 import subprocess
@@ -14,6 +15,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
+
+from bench.harness import Compare
+from bench.processes import answer_of
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -52,12 +56,16 @@ def on_rank() -> None:
     for length in LENGTHS:
         message = b"x" * length
         subjects[f"exchange of {length} bytes"] = partial(communicator.exchange, message)
-    cost(comm, subjects)
+    taken = cost(comm, subjects)
+    if "cost" in sys.argv:
+        if comm.rank == 0:
+            print(json.dumps(taken))
+        return
     waiting(comm, {"Allgather": blocking, "exchange": communicator.exchange})
 
 
-def cost(comm: MPI.Comm, subjects: dict[str, Callable[[], object]]) -> None:
-    """Print what each call takes when all ranks come at once."""
+def cost(comm: MPI.Comm, subjects: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
+    """Print, and return, the microseconds of each call when all ranks come at once."""
     taken: dict[str, list[float]] = {name: [] for name in subjects}
     for _ in range(ROUNDS):
         for name, call in subjects.items():
@@ -69,6 +77,7 @@ def cost(comm: MPI.Comm, subjects: dict[str, Callable[[], object]]) -> None:
         for name, rounds in taken.items():
             median = statistics.median(rounds)
             print(f"  {name:24} {median:7.1f} µs   {median / floor:5.1f} x")
+    return taken
 
 
 def waiting(comm: MPI.Comm, subjects: dict[str, Meet]) -> None:
@@ -94,10 +103,28 @@ def after_a_late_rank(comm: MPI.Comm, meet: Meet, seconds: float) -> tuple[float
     return time.monotonic() - came, time.process_time() - used
 
 
+def test_exchange(compare: Compare) -> None:
+    ranks = 2  # more would share the cores of a small machine
+    found: dict[str, list[float]] = {}
+    compare.elsewhere(lambda: found.update(answer_of("bench.exchange", "cost", ranks=ranks)))
+    base, own = (
+        [each / 1e6 for each in found[name]] for name in (FLOOR, f"exchange of {LENGTHS[0]} bytes")
+    )
+    compare.measured(f"an exchange of {LENGTHS[0]} bytes, {ranks} ranks", base, own, floor_is=FLOOR)
+
+
 def main() -> None:
     mpiexec = Path(sys.executable).with_name("mpiexec")
     for count in RANKS:
-        command = [str(mpiexec), "-n", str(count), sys.executable, __file__, "on a rank"]
+        command = [
+            str(mpiexec),
+            "-n",
+            str(count),
+            sys.executable,
+            "-m",
+            "bench.exchange",
+            "on a rank",
+        ]
         subprocess.run(command, check=True, timeout=120)
 
 

@@ -3,13 +3,14 @@
 A stage that takes `T` seconds a chunk without a core (it sleeps) and writes `b` bytes: `w`, the
 writer's rate, and `T` are those of the line that fits best, compared with N / (T + N b / w).
 
-    python bench/saturation.py [--ranks 1 2 4 8] [--milliseconds 20] [--megabytes 4]
+    python -m bench.saturation [--ranks 1 2 4 8] [--milliseconds 20] [--megabytes 4]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -19,6 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from bench.harness import Compare
+from bench.processes import ROOT
 
 ITERATIONS = 20
 ROW_BYTES = 8
@@ -81,14 +85,34 @@ def measure(ranks: int, seconds: float, rows_per_chunk: int) -> float:
     words = ["--on-rank", str(seconds), str(rows_per_chunk)]
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
-            [*command, str(Path(__file__).resolve()), *words],
+            [*command, "-m", "bench.saturation", *words],
             cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
             timeout=300,
             check=True,
         )
     return float(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_saturation(compare: Compare, folder: Path) -> None:
+    """Two ranks that sleep half of the time and share one writer."""
+    rates: dict[int, list[float]] = {1: [], 2: []}
+
+    def take_turns() -> None:
+        for _ in range(3):
+            for ranks, found in rates.items():
+                found.append(measure(ranks, 0.02, 500_000))
+
+    compare.elsewhere(take_turns)
+    base, own = ([1 / rate for rate in found] for found in rates.values())
+    compare.measured(
+        "a chunk on 2 ranks with one writer, 20 ms asleep and 4 MB written",
+        base,
+        own,
+        floor_is="the same on 1 rank: 0.5 x is twice as fast",
+    )
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 The three take turns in one job; where one rank works, the others sleep. The bytes are the same for
 every number of ranks.
 
-    python bench/single_writer.py [--ranks 2 4] [--megabytes 256] [--compression gzip:1]
+    python -m bench.single_writer [--ranks 2 4] [--megabytes 256] [--compression gzip:1]
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ from typing import Any
 
 import h5py
 import numpy as np
+import pytest
+
+from bench.harness import Compare, Sizes
 
 ROW = np.dtype([("x", "f4"), ("y", "f4"), ("z", "f4"), ("q", "i4"), ("channel", "u4")])
 ROWS = 65_536  # of a batch: 1.3 MB
@@ -144,7 +147,7 @@ def measure(ranks: int, options: argparse.Namespace) -> dict[str, float]:
         words.append(f"--compression={options.compression}")
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         done = subprocess.run(
-            [*command, str(Path(__file__).resolve()), *words, "--on-rank", "--folder", folder],
+            [*command, "-m", "bench.single_writer", *words, "--on-rank", "--folder", folder],
             capture_output=True,
             text=True,
             timeout=600,
@@ -152,6 +155,20 @@ def measure(ranks: int, options: argparse.Namespace) -> dict[str, float]:
         )
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_single_writer(compare: Compare, sizes: Sizes, folder: Path, ranks: int) -> None:
+    size = sizes.of(256, 26)
+    options = argparse.Namespace(megabytes=size, repeats=5, compression=None, folder=folder)
+    rates: dict[str, float] = {}
+    compare.elsewhere(lambda: rates.update(measure(ranks, options)))
+    compare.measured(
+        f"{size} MB of rows from {ranks} {'rank' if ranks == 1 else 'ranks'} through one writer",
+        [size / rates[FLOOR]],
+        [size / rates[SUBJECT]],
+        floor_is="h5py writes the same bytes in one process",
+    )
 
 
 def main() -> None:

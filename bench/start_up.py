@@ -1,78 +1,94 @@
-"""What starting costs: imports against their floor, and finding a class among many files.
+"""What starting costs: imports, the help, a run of next to nothing, and finding a class.
 
-Run with ``python -m bench.start_up`` from the repository's root.
+Modules come as compiled, as pip installs them.
 """
 
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import sys
-import tempfile
-import time
 from pathlib import Path
 
-REPEATS = 21
+import pytest
+
+from bench.harness import Compare
+from h5flow.core.class_search import search
+
 FLOOR = "import h5py, numpy, yaml"
-SUBJECTS = {
-    "import h5flow": "import h5py, numpy, yaml; import h5flow",
+IMPORTS = {
+    "import h5flow": f"{FLOOR}; import h5flow",
     "dereference, H5FlowDataManager": (
-        "import h5py, numpy, yaml; from h5flow.data import dereference, H5FlowDataManager"
+        f"{FLOOR}; from h5flow.data import dereference, H5FlowDataManager"
     ),
-    "what a stage imports": (
-        "import h5py, numpy, yaml; from h5flow import H5FlowStage, resources, H5FLOW_MPI"
-    ),
-    "all that a run imports": "import h5py, numpy, yaml; import h5flow.core.runner",
+    "what a stage imports": f"{FLOOR}; from h5flow import H5FlowStage, resources, H5FLOW_MPI",
+    "all that a run imports": f"{FLOOR}; import h5flow.core.runner",
 }
+RUN = ["-m", "h5flow", "run", "-q", "--overwrite", "-i", "in.h5", "-o", "out.h5", "events.yaml"]
+FILES = 2000
 
 
-def seconds(code: str, bytecode: str) -> float:
-    """Return the time a new interpreter takes to run `code`, its own start included.
-
-    Modules come as compiled, as pip installs them: from the folder `bytecode`.
-    """
-    environment = {**os.environ, "PYTHONPYCACHEPREFIX": bytecode}
+def python(words: list[str], bytecode: Path) -> None:
+    """Run a new interpreter, its start and end included."""
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(bytecode)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    begin = time.perf_counter()
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, env=environment)
-    return time.perf_counter() - begin
+    subprocess.run(
+        [sys.executable, *words],
+        check=True,
+        timeout=60,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+    )
 
 
-def imports() -> None:
-    programs = {"floor": FLOOR, **SUBJECTS}
-    taken: dict[str, list[float]] = {name: [] for name in programs}
-    with tempfile.TemporaryDirectory() as bytecode:
-        for code in programs.values():
-            seconds(code, bytecode)
-        for _ in range(REPEATS):
-            for name, code in programs.items():
-                taken[name].append(seconds(code, bytecode))
-    floor = statistics.median(taken["floor"])
-    print(f"{FLOOR}: {floor * 1e3:.0f} ms (median of {REPEATS}, interleaved)")
-    for name in SUBJECTS:
-        # Paired with the floor of the same round: the machine's speed drifts.
-        ratios = [own / base for own, base in zip(taken[name], taken["floor"], strict=True)]
-        print(f"  {name}: {statistics.median(ratios):.3f} x")
+@pytest.mark.parametrize("what", IMPORTS)
+def test_imports(compare: Compare, folder: Path, what: str) -> None:
+    compare(
+        what,
+        floor=lambda: python(["-c", FLOOR], folder / "bytecode"),
+        floor_is=f"python -c '{FLOOR}'",
+        subject=lambda: python(["-c", IMPORTS[what]], folder / "bytecode"),
+    )
 
 
-def discovery(files: int = 2000) -> None:
-    from h5flow.core.class_search import search
+def test_a_run_of_next_to_nothing(compare: Compare, folder: Path) -> None:
+    from h5flow.data import H5FlowDataManager
 
-    with tempfile.TemporaryDirectory() as folder:
-        for number in range(files):
-            module = Path(folder, "h5flow_modules", f"group_{number % 20}", f"module_{number}.py")
-            module.parent.mkdir(parents=True, exist_ok=True)
-            body = "".join(f"    value_{line} = {line}\n" for line in range(150))
-            module.write_text(f"class Stage{number}:\n{body}", "utf-8")
-        taken = []
-        for number in range(REPEATS):
-            begin = time.perf_counter()
-            assert len(search(f"Stage{number}", Path(folder)).definitions) == 1
-            taken.append(time.perf_counter() - begin)
-    print(f"finding a class among {files:,} files: {statistics.median(taken) * 1e3:.0f} ms")
+    with H5FlowDataManager("in.h5") as dm:
+        dm.create_dset("events", "i8")
+        dm.reserve_data("events", 100)
+    Path("events.yaml").write_text("flow: {source: events}\n", "utf-8")
+    compare(
+        "h5flow run of a workflow without stages, 100 rows",
+        floor=lambda: python(["-c", FLOOR], folder / "bytecode"),
+        floor_is=f"python -c '{FLOOR}'",
+        subject=lambda: python(RUN, folder / "bytecode"),
+        goal=1.15,
+        rounds=21,
+    )
 
 
-if __name__ == "__main__":
-    imports()
-    discovery()
+def test_the_help(compare: Compare, folder: Path) -> None:
+    compare(
+        "h5flow --help",
+        floor=lambda: python(["-c", "import argparse"], folder / "bytecode"),
+        floor_is="python -c 'import argparse'",
+        subject=lambda: python(["-m", "h5flow", "--help"], folder / "bytecode"),
+    )
+    compare.note(beside=f"{compare.info['seconds'] * 1e3:.0f} ms (goal 100)")
+
+
+def test_finding_a_class(compare: Compare, folder: Path) -> None:
+    modules = []
+    for number in range(FILES):
+        module = Path("h5flow_modules", f"group_{number % 20}", f"module_{number}.py")
+        module.parent.mkdir(parents=True, exist_ok=True)
+        body = "".join(f"    value_{line} = {line}\n" for line in range(150))
+        module.write_text(f"class Stage{number}:\n{body}", "utf-8")
+        modules.append(module)
+    compare(
+        f"finding a class among {FILES:,} files",
+        floor=lambda: [module.read_bytes() for module in modules],
+        floor_is="reading all of them",
+        subject=lambda: search("Stage7", folder),
+    )

@@ -35,7 +35,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pytest
 
+from bench.harness import Compare
 from h5flow.backends import choose_backend
 from h5flow.backends.packed import PackedBackend
 
@@ -115,6 +117,22 @@ def measure(
     base, own = (found[10:] for found in taken)
     ratio = statistics.median(two / one for one, two in zip(base, own, strict=True))
     return statistics.median(base), statistics.median(own), ratio
+
+
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("itemsize", DTYPES)
+def test_transfer(compare: Compare, rows: int, itemsize: int) -> None:
+    parts, staged = parts_of(rows, DTYPES[itemsize], "rows, cells"), Preparing()
+    size, calls = sum(part.nbytes for part in parts), 2**20 // rows
+    source, target = np.ones(size, np.uint8), np.ones(size, np.uint8)
+    compare(
+        f"prepare {rows:,} rows of {itemsize} bytes, and their cells, for a device",
+        floor=lambda: [np.copyto(target, source) for _ in range(calls)],
+        floor_is="numpy.copyto of as many bytes",
+        subject=lambda: [staged.prepare(parts) for _ in range(calls)],
+        goal=GOAL if rows == max(ROWS) else None,
+        rounds=31,
+    )
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 Efficiency is the time of the loop on one rank over that on N. Cores that are busy together may be
 slower by themselves, so the same computation without h5flow is timed on as many ranks, in turns.
 
-    python bench/weak_scaling.py [--ranks 2] [--repeats 5]
+    python -m bench.weak_scaling [--ranks 2] [--repeats 5]
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ from typing import Any
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 
 import numpy as np
+import pytest
+
+from bench.harness import Compare
+from bench.processes import ROOT
 
 CHUNKS, ROWS, WORK_SECONDS = 25, 4096, 0.04
 SIZE = 160
@@ -122,8 +126,9 @@ def measure(ranks: int, rounds: int) -> dict[str, float]:
     command = [str(beside if beside.exists() else "mpiexec"), "-n", str(ranks), sys.executable]
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
-            [*command, str(Path(__file__).resolve()), "--work", str(rounds)],
+            [*command, "-m", "bench.weak_scaling", "--work", str(rounds)],
             cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
             timeout=300,
@@ -131,6 +136,24 @@ def measure(ranks: int, rounds: int) -> dict[str, float]:
         )
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_weak_scaling(compare: Compare, folder: Path, ranks: int) -> None:
+    times: list[dict[str, float]] = []
+    rounds = calibrate()
+
+    def take_turns() -> None:
+        times.extend(measure(ranks, rounds) for _ in range(3))
+
+    compare.elsewhere(take_turns)
+    compare.measured(
+        f"{CHUNKS} chunks on each of {ranks} {'rank' if ranks == 1 else 'ranks'}, 40 ms of "
+        "computing each",
+        [each["bare"] for each in times],
+        [each["loop"] for each in times],
+        floor_is="the same computation on as many ranks, without h5flow",
+    )
 
 
 def main() -> None:
