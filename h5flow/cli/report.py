@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import traceback
 from dataclasses import dataclass
 from types import TracebackType
@@ -84,6 +83,8 @@ def _machine_error(error: BaseException) -> str:
 
 
 def _bug(error: BaseException) -> str:
+    import platform
+
     return (
         "h5flow: error: this is a bug in h5flow; please report it to the developers of h5flow "
         f"with the workflow file and the following traceback (h5flow {__version__}, "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import platform
+import os
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -86,7 +86,7 @@ class Seating:
 
 
 def _seat(backend: Backend) -> Seat:
-    return Seat(platform.node(), backend.device_id(), backend.free_bytes())
+    return Seat(os.uname().nodename, backend.device_id(), backend.free_bytes())
 
 
 def shared_devices(seats: Sequence[Sequence[Seat]], rank: int) -> str:

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import platform
 import warnings
 from pathlib import Path
 
@@ -76,7 +75,7 @@ class Lock:
             # For the message of a second run only: a full disk is no reason to fail here.
             with contextlib.suppress(OSError):
                 os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, f"process {os.getpid()} on {platform.node()}".encode(), 0)
+                os.pwrite(descriptor, f"process {os.getpid()} on {os.uname().nodename}".encode(), 0)
         except BaseException:
             os.close(descriptor)
             raise
