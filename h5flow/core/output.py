@@ -22,7 +22,7 @@ from h5flow.core.request import RunRequest
 from h5flow.data.data_manager import H5FlowDataManager
 from h5flow.data.layout import NOT_FOLLOWED
 from h5flow.data.linked_tables import LinkedTables
-from h5flow.errors import H5FlowWarning, UsageError
+from h5flow.errors import FileFormatError, H5FlowWarning, UsageError
 from h5flow.events import HookTimed, Observer
 from h5flow.io.compact import compact
 from h5flow.io.copy import copy_input
@@ -206,6 +206,9 @@ class OpenOutput:
         self._channel = channel
         self.is_resumable = plan.resumed is not None
         self._ended = False
+        self._input_found = (
+            file_identity(plan.input) if plan.base_is_linked and plan.input else None
+        )
         self._begin = time.perf_counter()
         self._working: WorkingFile | None = None
         self._storage: Storage | None = None
@@ -276,6 +279,7 @@ class OpenOutput:
 
     def _publish(self, records: Sequence[RunRecord]) -> str:
         assert self._working is not None
+        self._refuse_changed_input()
         made: list[str] = []
         index_file(self.working_path, keep=True)
         # whenever it is killed, the run goes on from its last checkpoint, or all is whole
@@ -292,6 +296,17 @@ class OpenOutput:
                 made.append(self._complete(file, records))
         publish(self._working, self.plan.output, self._begin, self.observe)
         return made[0]
+
+    def _refuse_changed_input(self) -> None:
+        """Look at the input again, where the output has links to it in the place of its rows."""
+        if not self.plan.base_is_linked or self.plan.input is None:
+            return
+        if file_identity(self.plan.input) != self._input_found:
+            raise FileFormatError(
+                f"the input {self.plan.input} was changed or removed while this run was reading "
+                f"it, and {self.plan.output} would have links to what is not there",
+                advice="Put it back and add --resume --force, or run with --input-data copy.",
+            )
 
     def _complete(self, file: h5py.File, records: Sequence[RunRecord]) -> str:
         """Write what a file has when its run has ended, and remove what only the run needs."""

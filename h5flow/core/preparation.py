@@ -150,8 +150,14 @@ def _resumed(
     if not request.force:
         refuse_other_command(checkpoint.command, records, str(left))
     refuse_what_cannot_go_on(checkpoint, planned)
-    found = file_identity(output)
-    return OutputPlan(output, source, None, found=found, resumed=checkpoint), records
+    return OutputPlan(
+        output,
+        source,
+        None,
+        base_is_linked=request.input_data == "link",
+        found=file_identity(output),
+        resumed=checkpoint,
+    ), records
 
 
 def _completed(

@@ -88,8 +88,7 @@ ACTIONS: dict[str, Callable[[], Any]] = {
     "delete the input": lambda: os.unlink("in.h5"),
     "truncate the input": lambda: os.truncate("in.h5", 3000),
     "replace the input": lambda: shutil.copy("old.h5", "in.h5"),
-    "remove the folder": lambda: shutil.rmtree("output"),
-    "protect the folder": lambda: os.chmod("output", 0o500),
+    "remove the output": lambda: os.unlink("out.h5.partial"),
 }
 
 

@@ -1,6 +1,6 @@
-"""A disk that is full: one error that says so, nothing lost, and --resume when there is room.
+"""A disk that is full, or read-only: one error that says so, nothing lost, and --resume later.
 
-On a small tmpfs, where the test may mount one; elsewhere with an error in the place of a write.
+On a small tmpfs, where the test may mount one.
 """
 
 from __future__ import annotations
@@ -134,3 +134,25 @@ def test_on_two_ranks_it_is_the_same(trial: Trial, moment: Moment) -> None:
     assert outcome.status == 1
     assert "there is no room for" in outcome.stderr
     trial.resume(trial.left())
+
+
+@pytest.fixture
+def protected(disk: Path) -> Iterator[Path]:
+    """A folder in which nobody, not even root, can write."""
+    folder = disk / "protected"
+    folder.mkdir()
+    for words in (["--bind", str(folder), str(folder)], ["-o", "remount,bind,ro", str(folder)]):
+        subprocess.run(["mount", *words], timeout=20, check=True)
+    yield folder
+    subprocess.run(["umount", str(folder)], timeout=20, check=True)
+
+
+def test_a_folder_that_is_read_only_is_an_error_before_anything_is_done(
+    trial: Trial, protected: Path
+) -> None:
+    words = tuple(str(protected / word) if word == "out.h5" else word for word in WORDS)
+    outcome = replace(trial, words=words).run()
+    assert outcome.status == 2
+    assert [*complaints(outcome)] == []
+    assert f"the folder {protected} is read-only" in outcome.stderr
+    assert trial.chunks() == []
