@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
@@ -68,13 +69,32 @@ def check_request(request: RunRequest, workflows: Sequence[Workflow]) -> None:
     check_backend(request.backend)
     filter_arguments(request.compression)
     for workflow in workflows:
-        for name in (workflow.backend, *(stage.backend for stage in workflow.stages)):
-            check_backend(name or "auto")
-        filter_arguments(workflow.compression)
+        _check_strategies(workflow)
     for later in workflows[1:]:
         _warn_of_unused(later, "input", "reads the output")
         if not request.output and later.output != workflows[0].output:
             _warn_of_unused(later, "output", "writes to the output of the first")
+
+
+def _check_strategies(workflow: Workflow) -> None:
+    """Refuse a backend or a filter that a workflow names and is not there."""
+    of_flow = Place(workflow.name, 0, 0, "flow.backend")
+    with _at(of_flow):
+        check_backend(workflow.backend or "auto")
+    for stage in workflow.stages:
+        with _at(stage.place or of_flow):
+            check_backend(stage.backend or "auto")
+    with _at(Place(workflow.name, 0, 0, "flow.compression")):
+        filter_arguments(workflow.compression)
+
+
+@contextmanager
+def _at(place: Place) -> Iterator[None]:
+    """Give an error the place in the workflow that it is about."""
+    try:
+        yield
+    except UsageError as error:
+        raise ConfigError([Problem(str(error), place)]) from error
 
 
 def _warn_of_unused(workflow: Workflow, key: str, why: str) -> None:
