@@ -96,6 +96,8 @@ class Moved:
         )
 
     def __sub__(self, other: Moved) -> Moved:
+        if other is self:
+            return NOTHING_MOVED
         return Moved(
             self.bytes_up - other.bytes_up,
             self.bytes_down - other.bytes_down,
@@ -104,6 +106,9 @@ class Moved:
             self.seconds_up - other.seconds_up,
             self.seconds_down - other.seconds_down,
         )
+
+
+NOTHING_MOVED = Moved()
 
 
 @dataclass(frozen=True)
@@ -135,7 +140,7 @@ class HookTimed:
     classname: str
     hook: str
     seconds: float
-    moved: Moved = Moved()
+    moved: Moved = NOTHING_MOVED
     begin: float = 0.0
     waited: float = 0.0
     files: FileTraffic = FileTraffic()

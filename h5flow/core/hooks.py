@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from h5flow.backends import Backend, moved_so_far
@@ -72,10 +72,13 @@ class Measured(NamedTuple):
     waited: float
 
 
-def _timed(called: Hook, begin: Measured, end: Measured, files: FileTraffic) -> HookTimed:
+def _timed(
+    called: Hook, begin: Measured, end: Measured, files: FileTraffic, *, by_ours: str = ""
+) -> HookTimed:
+    """Return how long a hook took, or what h5flow does before and after it: `by_ours`."""
     return HookTimed(
-        called.name,
-        called.classname,
+        by_ours or called.name,
+        "" if by_ours else called.classname,
         called.hook,
         end.now - begin.now,
         end.moved - begin.moved,
@@ -209,8 +212,8 @@ class Hooks:
         results = self._store(called, result if called.hook in ANSWERING else None)
         stored = self._measured()
         self._observe(_timed(called, begin, worked, _read_by(meter)))
-        write = replace(called, name="write", classname="")
-        self._observe(_timed(write, worked, stored, FileTraffic(bytes_written=queued)))
+        written = FileTraffic(bytes_written=queued)
+        self._observe(_timed(called, worked, stored, written, by_ours="write"))
         return results
 
     def _is_of_chunk(self, error: BaseException) -> bool:

@@ -28,6 +28,7 @@ from h5flow.io.filters import filter_arguments
 
 if TYPE_CHECKING:
     from h5flow.data.linked_tables import Direction, LinkedTables
+    from h5flow.storage.protocol import TableDescription
 
 __all__ = ["H5FlowDataManager"]
 
@@ -303,6 +304,18 @@ class H5FlowDataManager:
         tables = self._open()
         tables.dataset(name)
         return tables.table(data_path(name))
+
+    def describe(self, name: str) -> TableDescription:
+        """Return what the rows of a dataset are: ``dtype``, ``row_shape``, ``length``.
+
+        Costs less than `get_dset`, whose result is kept up to date from then on.
+
+        Raises
+        ------
+        NoSuchDatasetError
+            There is none of that name.
+        """
+        return self._open().dataset(name)
 
     def get_ref(self, parent: str, child: str) -> tuple[h5py.Dataset, Direction]:
         """Return references as h5py's dataset, and their direction.

@@ -5,6 +5,7 @@ h5py examines the selection and the dtype anew each time, which takes longer tha
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import h5py
@@ -50,6 +51,11 @@ class HDF5Rows:
         self._shape: tuple[int, ...] | None = None if is_changing else dataset.shape
         self._row_shape: tuple[int, ...] = dataset.shape[1:]
         self._memory_type = h5py.h5t.py_create(self.dtype)
+        # of a table that does not grow, and of chunks of one length, made once
+        self._in_file = None if is_changing else dataset.id.get_space()
+        self._in_memory: tuple[int, Any] = (-1, None)
+        # what is selected is theirs while a thread reads; HDF5 reads for one at a time anyway
+        self._lock = threading.Lock()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -65,8 +71,12 @@ class HDF5Rows:
         if step != 1 or start >= stop:
             return np.asarray(self.dataset[key])
         rows = np.empty((stop - start, *self._row_shape), self.dtype)
-        in_file = self.id.get_space()
-        in_file.select_hyperslab((start, *(0 for _ in self._row_shape)), rows.shape)
-        in_memory = h5py.h5s.create_simple(rows.shape)
-        self.id.read(in_memory, in_file, rows, self._memory_type)
+        with self._lock:
+            in_file = self._in_file or self.id.get_space()
+            in_file.select_hyperslab((start, *(0 for _ in self._row_shape)), rows.shape)
+            length, in_memory = self._in_memory
+            if length != len(rows):
+                in_memory = h5py.h5s.create_simple(rows.shape)
+                self._in_memory = len(rows), in_memory
+            self.id.read(in_memory, in_file, rows, self._memory_type)
         return rows

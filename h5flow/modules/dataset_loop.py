@@ -58,15 +58,9 @@ class H5FlowDatasetLoopGenerator(H5FlowGenerator):
 
     def init(self) -> None:
         """Find the range of the loop and the size of its chunks."""
-        dataset = self.data_manager.get_dset(self.dset_name)
+        source = self.data_manager.describe(self.dset_name)
         self.rows = loop_range(
-            self.dset_name, dataset.shape[0], self.start_position, self.end_position
-        )
-        source = TableDescription(
-            dataset.dtype,
-            dataset.shape[1:],
-            dataset.shape[0],
-            dataset.chunks[0] if dataset.chunks else None,
+            self.dset_name, source.length, self.start_position, self.end_position
         )
         self._first_row = self.rows.start
         self._chunk_rows = chunk_rows(source, self.chunk_size)

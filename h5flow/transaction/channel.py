@@ -355,11 +355,12 @@ class Channel:
     def _hear_failures(self, acts: list[Act]) -> bool:
         """Take down the failure that ends the run, where there is one; returns whether it does."""
         failures = [(rank, act) for rank, act in enumerate(acts) if isinstance(act, Failed)]
+        if not failures:
+            return False
         # one that ends the run comes before those of chunks
         failures.sort(key=lambda failure: failure[1].of_chunk)
-        if failures:
-            self._stop(*failures[0])
-        return bool(failures)
+        self._stop(*failures[0])
+        return True
 
     def _leave_to_other(self, error: BaseException) -> None:
         if self._failed_rank != self.rank and not isinstance(error, OtherRankError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 from hypothesis import given
@@ -23,20 +22,19 @@ def loop(
     length: int, chunk_size: int | str = "auto", rank: int = 0, size: int = 1, **params: Any
 ) -> H5FlowDatasetLoopGenerator:
     """Return a loop over a dataset of `length` rows, after init."""
-    with h5py.File("loop.h5", "w", driver="core", backing_store=False) as file:
-        dataset = file.create_dataset("events/data", (length,), "f8", chunks=(8,), maxshape=(None,))
-        manager = SimpleNamespace(get_dset=lambda _name: dataset)
-        comm = SimpleNamespace(Get_rank=lambda: rank, Get_size=lambda: size)
-        with surrounded_by(Surroundings(comm, choose_backend("numpy"))):
-            made = H5FlowDatasetLoopGenerator(
-                name="loop",
-                classname="H5FlowDatasetLoopGenerator",
-                dset_name="events",
-                data_manager=manager,
-                chunk_size=chunk_size,
-                **params,
-            )
-        made.init()
+    source = TableDescription(np.dtype("f8"), (), length, chunk_rows=8)
+    manager = SimpleNamespace(describe=lambda _name: source)
+    comm = SimpleNamespace(Get_rank=lambda: rank, Get_size=lambda: size)
+    with surrounded_by(Surroundings(comm, choose_backend("numpy"))):
+        made = H5FlowDatasetLoopGenerator(
+            name="loop",
+            classname="H5FlowDatasetLoopGenerator",
+            dset_name="events",
+            data_manager=manager,
+            chunk_size=chunk_size,
+            **params,
+        )
+    made.init()
     return made
 
 
