@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from h5flow.backends import Backend, choose_backend
-from h5flow.config.workflow import Layout, Requirement
+from h5flow.config.workflow import Requirement
 from h5flow.core.chunk_cache import ChunkCache
+from h5flow.core.next_chunk import NextChunk
+from h5flow.core.wanted import Path, Wanted, requirement_path
 from h5flow.data.access import read_linked, read_slice_on
 from h5flow.data.layout import clean_name, data_path
 from h5flow.data.linked_tables import LinkedTables
@@ -28,36 +29,13 @@ from h5flow.errors import (
     did_you_mean,
 )
 
-__all__ = ["CacheLoader", "Path", "requirement_path"]
-
-Path = tuple[str, ...]
-
+__all__ = ["CacheLoader"]
 
 # What a requirement may fail with; other exceptions are not made again with a longer message.
 PLAIN_ERRORS = (H5FlowError, DataError, FileFormatError, NoSuchDatasetError, PaddingError)
 
 
 TOO_LARGE = "Take smaller chunks (--chunk-size ROWS), or `layout: jagged`."
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What an entry is made of: a path, its form, and the versions of all tables on the path.
-
-    A version is None where there is no such table.
-    """
-
-    path: Path
-    layout: Layout
-    index_only: bool
-    versions: tuple[int | None, ...]
-
-
-def requirement_path(source: str, requirement: Requirement) -> Path:
-    """Return the chain of datasets from the source on, the source included."""
-    source = clean_name(source)
-    path = tuple(clean_name(name) for name in requirement.path)
-    return path if path[0] == source and len(path) > 1 else (source, *path)
 
 
 class CacheLoader:
@@ -84,6 +62,12 @@ class CacheLoader:
         self._loaded: dict[str, Wanted] = {}
         self._iteration = 0
         self._backend: Backend = choose_backend("numpy")
+        self._next = NextChunk(tables, self._source)
+        tables.rendezvous.catalogue.touched.clear()
+
+    def close(self) -> None:
+        """End what reads ahead, before the file is closed."""
+        self._next.close()
 
     def source_length(self) -> int | None:
         """Return the number of rows that the source has by now, None where it does not exist."""
@@ -140,7 +124,7 @@ class CacheLoader:
                 wanted = self._wanted(requirement, is_source=is_source)
                 if name in cache and self._loaded.get(name, wanted) == wanted:
                     continue
-                cache[name] = self._load(requirement, wanted.path, rows)
+                cache[name] = self._load(requirement, wanted, rows)
             except NoRoomError:
                 raise  # reading writes what waits in memory, which is not this requirement's fault
             except Exception as error:
@@ -185,7 +169,34 @@ class CacheLoader:
             return None
         return rendezvous.catalogue.versions[table]
 
-    def _load(self, requirement: Requirement, path: Path, rows: slice) -> Any:
+    def read_ahead(
+        self, rows: slice | None, requirements: Iterable[Requirement], backend: Backend
+    ) -> None:
+        """Have the next chunk read meanwhile, as far as this run does not write what it needs.
+
+        Parameters
+        ----------
+        rows : slice or None
+            The chunk that comes next on this rank, None where that is not known.
+        requirements : iterable of Requirement
+            Of all stages.
+        backend : Backend
+            Of the first stage: what is linked is read ahead for the host alone.
+        """
+        self._next.begin()
+        if rows is None or not self._next.is_worth_it(rows):
+            return
+        source = Requirement(name=self._source_key, path=(self._source,))
+        self._next.read(source, self._wanted(source, is_source=True), rows)
+        for requirement in requirements if backend.is_host else ():
+            if requirement.name != self._source_key:
+                self._next.read(requirement, self._wanted(requirement, is_source=False), rows)
+
+    def _load(self, requirement: Requirement, wanted: Wanted, rows: slice) -> Any:
+        taken = self._next.take(wanted, rows, self._backend)
+        return self._read(requirement, wanted.path, rows) if taken is None else taken
+
+    def _read(self, requirement: Requirement, path: Path, rows: slice) -> Any:
         if len(path) == 1:
             return self._take(requirement, path[0], rows)
         missing = self._missing(path)

@@ -13,13 +13,13 @@ import h5py
 
 from h5flow.backends import check_backend
 from h5flow.config.workflow import GeneratorSpec, Requirement, Workflow
-from h5flow.core.cache import requirement_path
 from h5flow.core.component import Component, refused_params
 from h5flow.core.external_links import blocking_part
 from h5flow.core.output import OutputPlan
 from h5flow.core.parts import PlannedWorkflow, Spec
 from h5flow.core.request import RunRequest
 from h5flow.core.requirements import name_problems
+from h5flow.core.wanted import requirement_path
 from h5flow.data.inventory import Inventory, take_inventory
 from h5flow.data.layout import clean_name, data_path
 from h5flow.errors import (

@@ -57,5 +57,12 @@ class H5FlowGenerator(Component):
             "the next rows, or H5FlowGenerator.EMPTY"
         )
 
+    def upcoming(self) -> slice | None:
+        """Return what `next` will return next on this rank, None where that is not known.
+
+        Those rows are read while stages work on the chunk before.
+        """
+        return None
+
     def finish(self) -> None:
         """Close what `init` opened."""

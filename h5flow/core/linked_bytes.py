@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from h5flow.config.workflow import Requirement
-from h5flow.core.cache import requirement_path
+from h5flow.core.wanted import requirement_path
 from h5flow.data.linked_tables import LinkedTables
 from h5flow.io.chunks import LINKED_CHUNK_BYTES, row_bytes
 from h5flow.io.reading import read_slice

@@ -83,10 +83,15 @@ def run_loop(
     """
     backends = tuple(dict.fromkeys(planned.backend for planned in stages))
     with using(*dict.fromkeys((*backends, generator._backend))):
-        work = partial(_run_stages, stages, hooks, loader, backends)
-        for result in _chunks(generator, work, hooks, loader, observe, backends, done, skipping):
-            done = result
-            after_iteration(result)
+        work = partial(_run_stages, generator, stages, hooks, loader, backends)
+        try:
+            for result in _chunks(
+                generator, work, hooks, loader, observe, backends, done, skipping
+            ):
+                done = result
+                after_iteration(result)
+        finally:
+            loader.close()
     return done
 
 
@@ -136,6 +141,7 @@ def _chunks(
 
 
 def _run_stages(
+    generator: H5FlowGenerator,
     stages: Sequence[PlannedStage],
     hooks: Hooks,
     loader: CacheLoader,
@@ -146,11 +152,27 @@ def _run_stages(
     rows = where.rows
     assert rows is not None
     cache = loader.begin_chunk(backends)
-    for planned in stages:
+    ahead = partial(_read_ahead, generator, stages, loader)
+    for position, planned in enumerate(stages):
         stage, backend = planned.stage, planned.backend
         fill = partial(loader.fill, cache, rows, planned.requirements, backend)
-        hooks.read(stage, where, fill)
+        hooks.read(stage, where, fill if position else partial(_fill_first, fill, ahead))
         hooks.call(stage, "run", where, where.source, rows, cache)
+
+
+def _fill_first(fill: Callable[[], None], read_ahead: Callable[[], None]) -> None:
+    fill()
+    read_ahead()
+
+
+def _read_ahead(
+    generator: H5FlowGenerator, stages: Sequence[PlannedStage], loader: CacheLoader
+) -> None:
+    """Have the next chunk read while stages work on this one."""
+    rows = generator.upcoming()
+    loader.read_ahead(
+        None if rows == H5FlowGenerator.EMPTY else rows, stages[-1].requirements, stages[0].backend
+    )
 
 
 def _range_of_chunk(backends: Sequence[Backend], iteration: int) -> AbstractContextManager[Any]:

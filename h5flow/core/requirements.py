@@ -8,10 +8,10 @@ from itertools import pairwise
 from typing import Any
 
 from h5flow.config.workflow import Requirement
-from h5flow.core.cache import requirement_path
 from h5flow.core.discovery import string_constants
 from h5flow.core.parts import PlannedWorkflow
 from h5flow.core.stage import H5FlowStage
+from h5flow.core.wanted import requirement_path
 from h5flow.data.inventory import Inventory
 from h5flow.data.layout import clean_name
 from h5flow.errors import DataError, Problem, did_you_mean

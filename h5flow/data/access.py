@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -33,7 +33,17 @@ from h5flow.references.jagged import Jagged
 from h5flow.references.regions import Int64Array
 from h5flow.references.selection import select_rows
 
-__all__ = ["read_item", "read_linked", "read_slice_of", "read_slice_on"]
+__all__ = [
+    "linked_reading",
+    "present_linked",
+    "read_item",
+    "read_linked",
+    "read_slice_of",
+    "read_slice_on",
+    "slice_reading",
+]
+
+Layout: TypeAlias = Literal["padded", "jagged", "single", "aligned"]
 
 Array = np.ndarray[Any, Any]
 
@@ -48,7 +58,7 @@ def read_linked(
     tables: LinkedTables,
     path: Sequence[str],
     rows: slice,
-    layout: Literal["padded", "jagged", "single", "aligned"],
+    layout: Layout,
     *,
     index_only: bool,
     backend: Backend | None = None,
@@ -76,23 +86,55 @@ def read_linked(
     PaddingError
         A padded result would not fit in memory.
     """
-    indices = np.arange(*_bounds(rows), dtype=np.int64)
-    links = _links(tables, path)
-    data = _dataset(tables, path[-1])
     backend = choose_backend("numpy") if backend is None else backend
     # where the rows are on the device already, only their numbers are looked up here
     later = not index_only and not backend.is_host
-    if layout == "padded":
-        cells = linked_cells(indices, links, data, indices_only=index_only or later)
-    else:
-        jagged = linked_jagged(indices, links, data, indices_only=index_only or later)
-        if layout == "jagged":
-            values = _rows_at(tables, path[-1], data, jagged.index, backend) if later else None
-            return present_jagged(backend, jagged, values)
-        cells = _single(path, jagged)
+    found = linked_reading(tables, path, rows, layout, index_only=index_only or later)()
     if later:
-        cells = replace(cells, values=_rows_at(tables, path[-1], data, cells.values, backend))
-    return present_padded(backend, cells)
+        name, data = path[-1], _dataset(tables, path[-1])
+        if isinstance(found, Jagged):
+            return present_jagged(
+                backend, found, _rows_at(tables, name, data, found.index, backend)
+            )
+        found = replace(found, values=_rows_at(tables, name, data, found.values, backend))
+    return present_linked(backend, found)
+
+
+def linked_reading(
+    tables: LinkedTables,
+    path: Sequence[str],
+    rows: slice,
+    layout: Layout,
+    *,
+    index_only: bool,
+) -> Callable[[], Cells | Jagged]:
+    """Return what reads the rows that are linked to others; on any thread, with nobody asked.
+
+    Parameters are those of `read_linked`.
+    """
+    indices = np.arange(*_bounds(rows), dtype=np.int64)
+    links, data = _links(tables, path), _dataset(tables, path[-1])
+
+    def read() -> Cells | Jagged:
+        if layout == "padded":
+            return linked_cells(indices, links, data, indices_only=index_only)
+        jagged = linked_jagged(indices, links, data, indices_only=index_only)
+        return jagged if layout == "jagged" else _single(path, jagged)
+
+    return read
+
+
+def slice_reading(tables: LinkedTables, name: str, rows: slice) -> Callable[[], Array]:
+    """Return what reads rows of a dataset; on any thread, with nobody asked."""
+    data, bounds = _dataset(tables, name), _bounds(rows)
+    return lambda: read_slice(data, *bounds)
+
+
+def present_linked(backend: Backend, found: Cells | Jagged) -> Any:
+    """Return linked rows that were read, as a stage on a backend has them."""
+    if isinstance(found, Jagged):
+        return present_jagged(backend, found, None)
+    return present_padded(backend, found)
 
 
 def read_slice_on(tables: LinkedTables, name: str, rows: slice, backend: Backend) -> Any:

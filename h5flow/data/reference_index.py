@@ -10,6 +10,7 @@ import numpy as np
 from h5flow.data.beside_references import region_of
 from h5flow.data.layout import INDEXED_REFERENCES, index_attribute
 from h5flow.io.damage import DAMAGE
+from h5flow.io.hdf5_rows import dataset_behind
 from h5flow.io.reading import RowSource, read_union
 from h5flow.references.follow import Followed
 from h5flow.references.padding import rank_in_row
@@ -78,19 +79,20 @@ def find_index(ref: RowSource, region: RowSource | None, column: int) -> Referen
     column : int
         Of the parent.
     """
-    if not isinstance(ref, h5py.Dataset):
+    table = dataset_behind(ref)
+    if table is None:
         return None
     try:
-        group = ref.attrs.get(index_attribute(column))
-        if not isinstance(group, str) or not _is_own_region(ref, region, column):
+        group = table.attrs.get(index_attribute(column))
+        if not isinstance(group, str) or not _is_own_region(table, region, column):
             return None
-        offsets, children = (ref.file.get(f"{group}/{name}") for name in ("offsets", "children"))
+        offsets, children = (table.file.get(f"{group}/{name}") for name in ("offsets", "children"))
         if not (_is_column(offsets) and _is_column(children)):
             return None
         made_for = offsets.attrs.get(INDEXED_REFERENCES)
     except DAMAGE:
         return None
-    if not len(offsets) or not made_for == len(children) == len(ref):
+    if not len(offsets) or not made_for == len(children) == len(table):
         return None
     return ReferenceIndex(offsets, children)
 
@@ -98,10 +100,8 @@ def find_index(ref: RowSource, region: RowSource | None, column: int) -> Referen
 def _is_own_region(ref: h5py.Dataset, region: RowSource | None, column: int) -> bool:
     if region is None:
         return True
-    if not isinstance(region, h5py.Dataset):
-        return False
-    own = region_of(ref, column)
-    return own is not None and bool(own == region)
+    own, given = region_of(ref, column), dataset_behind(region)
+    return own is not None and given is not None and bool(own == given)
 
 
 def _is_column(dataset: object) -> bool:

@@ -60,7 +60,7 @@ class DirectRows:
     """
 
     def __init__(self, dataset: h5py.Dataset, pipeline: Pipeline, workers: Workers) -> None:
-        self._dataset = dataset
+        self.dataset = dataset
         self._pipeline = pipeline
         self._workers = workers
         self._kept = _KeptChunks(KEPT_BYTES // pipeline.chunk_bytes + 1)
@@ -79,13 +79,13 @@ class DirectRows:
     def __getitem__(self, key: slice) -> Array:
         start, stop, step = key.indices(self.shape[0])
         rows = self._read(start, stop) if step == 1 and start < stop else None
-        return np.asarray(self._dataset[key]) if rows is None else rows
+        return np.asarray(self.dataset[key]) if rows is None else rows
 
     @cached_property
     def _index(self) -> ChunkIndex | None:
         """Where the chunks are; None where that cannot be read, or only in part."""
         try:
-            return chunk_index(self._dataset)
+            return chunk_index(self.dataset)
         except (*DAMAGE, IndexError):
             return None
 

@@ -11,7 +11,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-__all__ = ["HDF5Rows", "hdf5_rows"]
+__all__ = ["HDF5Rows", "dataset_behind", "hdf5_rows"]
 
 Array = np.ndarray[Any, Any]
 
@@ -28,6 +28,12 @@ def hdf5_rows(dataset: h5py.Dataset, *, is_changing: bool) -> HDF5Rows | None:
     if not dataset.shape or dataset.dtype.hasobject or not dataset.dtype.itemsize:
         return None
     return HDF5Rows(dataset, is_changing=is_changing)
+
+
+def dataset_behind(rows: object) -> h5py.Dataset | None:
+    """Return the dataset that something reads, or is itself; None where it is an array."""
+    found = getattr(rows, "dataset", rows)
+    return found if isinstance(found, h5py.Dataset) else None
 
 
 class HDF5Rows:

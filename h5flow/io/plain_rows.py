@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from h5flow.io.chunks import row_bytes
+from h5flow.io.hdf5_rows import dataset_behind
 
 __all__ = ["PlainRows", "plain_rows"]
 
@@ -105,8 +106,8 @@ def plain_rows(dataset: object, reads: int) -> PlainRows | None:
     reads : int
         About how many intervals will be read.
     """
-    dataset = getattr(dataset, "dataset", dataset)  # of `HDF5Rows`
-    if reads < 2 or not isinstance(dataset, h5py.Dataset) or not hasattr(os, "pread"):
+    dataset = dataset_behind(dataset)
+    if reads < 2 or dataset is None or not hasattr(os, "pread"):
         return None
     file, dtype = dataset.file, dataset.dtype
     if file.mode != "r" or file.swmr_mode or file.driver != "sec2" or file.userblock_size:

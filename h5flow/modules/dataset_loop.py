@@ -120,8 +120,13 @@ class H5FlowDatasetLoopGenerator(H5FlowGenerator):
 
     def next(self) -> slice:
         """Return the next chunk; chunks are dealt in turn by iteration and rank."""
-        start, stop = self._row_of(self.rank), self._row_of(self.rank + 1)
+        rows = self.upcoming()
         self._iteration += 1
+        return rows
+
+    def upcoming(self) -> slice:
+        """Return the chunk that comes next."""
+        start, stop = self._row_of(self.rank), self._row_of(self.rank + 1)
         return slice(start, stop) if start < stop else self.EMPTY
 
     def _row_of(self, rank: int) -> int:

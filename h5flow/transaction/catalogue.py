@@ -46,6 +46,9 @@ class Catalogue:
         Tables with rows that not every rank can read yet.
     outdated : bool
         Whether objects were made, removed or given metadata that not every rank can see yet.
+    touched : set of str
+        Tables that this rank has written to since a loop began, or any rank, as far as it is
+        placed.
     ever_grown, ever_linked : set of str
         Tables of rows that grew, and of references that were made or written, since the file was
         opened.
@@ -61,6 +64,7 @@ class Catalogue:
         self.structure = 0
         self.dirty: set[str] = set()
         self.outdated = True
+        self.touched: set[str] = set()
         self.ever_grown: set[str] = set()
         self.ever_linked: set[str] = set()
 
@@ -96,7 +100,7 @@ class Catalogue:
             self._tables.pop(path, None)
             self._missing.add(path)
             self._grown.pop(path, None)
-            self.versions[path] += 1
+            self.touch(path)
             self.overwritten[path] += 1
             for known in (self.dirty, self.ever_grown, self.ever_linked):
                 known.discard(path)
@@ -108,7 +112,17 @@ class Catalogue:
         if length > table.length:
             self._tables[path] = replace(table, length=length)
             self._grown[path] = length
+            self.touched.add(path)
         self.ever_grown.add(path)
+
+    def is_untouched(self, path: str) -> bool:
+        """Return whether a table is there, and is as it was when a loop began."""
+        return path in self._tables and path not in self.touched
+
+    def touch(self, path: str) -> None:
+        """Take down that this rank has written to a table."""
+        self.versions[path] += 1
+        self.touched.add(path)
 
     def is_grown(self, path: str) -> bool:
         """Return whether rows were reserved that the storage does not know of yet."""
@@ -176,7 +190,7 @@ class Catalogue:
     def go_back(self, standing: Standing) -> None:
         """Know what was known at a moment; of rows and metadata everything may have changed."""
         for path in {*self._tables, *standing.tables}:
-            self.versions[path] += 1
+            self.touch(path)
             self.overwritten[path] += 1
         self._tables, self._missing = dict(standing.tables), set(standing.missing)
         self._grown = dict(standing.grown)

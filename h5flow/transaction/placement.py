@@ -177,10 +177,12 @@ class Placement:
         catalogue = self._catalogue
         for rank, each in enumerate(queued):
             catalogue.dirty.update(each.writes)
+            catalogue.touched.update(each.writes)
             if rank != self._channel.rank:
                 catalogue.overwritten.update(each.elsewhere)
             for link in each.links:
                 catalogue.dirty.update((link.path, *link.regions))
+                catalogue.touched.update((link.path, *link.regions))
                 if tag.iteration >= 0:
                     self._ledger.note_links(rank, link.path)
             catalogue.linked(each.links)

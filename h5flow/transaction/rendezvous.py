@@ -216,7 +216,7 @@ class Rendezvous:
         if self._again is not None:
             return False
         self._placement.queue.write(write)
-        self.catalogue.versions[write.path] += 1
+        self.catalogue.touch(write.path)
         return self._placement.is_given(write)
 
     def link(self, link: Link) -> None:
@@ -225,7 +225,7 @@ class Rendezvous:
         if self._again is not None:
             return
         self._placement.queue.link(link)
-        self.catalogue.versions[link.path] += 1
+        self.catalogue.touch(link.path)
 
     def set_attributes(self, path: str, values: dict[str, Any]) -> None:
         """Queue metadata."""
