@@ -45,8 +45,8 @@ def out_of_space(destination: Path, needed: int, table: str = "") -> NoRoomError
     """Return the error for a file, or for rows of a table in it, that do not fit on its disk."""
     free = free_bytes(destination.parent)
     return NoRoomError(
-        f"there is no room for {f'rows of {table} in ' if table else ''}{destination}: "
-        f"{_readable(needed)} are needed, and {_readable(free)} are free",
+        f"there is no room for {f'{table} in ' if table else ''}{destination}: "
+        f"it needs {_readable(needed)}, and {_readable(free)} are free",
         advice=ADVICE,
     )
 

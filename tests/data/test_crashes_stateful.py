@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import copy
 import shutil
+from collections.abc import Callable
+from types import SimpleNamespace
 from unittest import mock
 
 import h5py
 import numpy as np
 from data.test_data_manager_stateful import Model, names
 from hypothesis import settings
+from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from h5flow.comm.serial import SerialCommunicator
 from h5flow.journal.revival import revive, tables_of
+from h5flow.storage import Storage
+from h5flow.storage.live_process import LiveProcessStorage
+from h5flow.storage.single_process import SingleProcessStorage
 
 __all__ = ["TestCrashes"]
+
+
+def storage_for(_name: str) -> Callable[..., Storage]:
+    """Return the storage of runs, for what is written."""
+    return lambda path, mode, _: (
+        LiveProcessStorage(path) if mode == "a" else SingleProcessStorage(path, mode)
+    )
 
 
 class Crashing(Model):
@@ -23,7 +35,9 @@ class Crashing(Model):
 
     def __init__(self) -> None:
         super().__init__()
-        self.small.enter_context(mock.patch.object(SerialCommunicator, "storage", "live_process"))
+        self.dm.close_file()  # from now on it is opened as a run opens it
+        storages = SimpleNamespace(get=storage_for)
+        self.small.enter_context(mock.patch("h5flow.storage.storages", storages))
         self.forget()
 
     def forget(self) -> None:
@@ -35,7 +49,9 @@ class Crashing(Model):
     @rule()
     def commit(self) -> None:
         rendezvous = self.dm._open_to_write().rendezvous
+        assert isinstance(rendezvous.storage, LiveProcessStorage)
         rendezvous.commit()
+        assert rendezvous.storage.file.swmr_mode
         self.committed = {name: rows.copy() for name, rows in self.datasets.items()}
         self.committed_links = copy.deepcopy(self.links)
         file = rendezvous.storage.file
@@ -43,12 +59,15 @@ class Crashing(Model):
 
     def teardown(self) -> None:
         if self.lengths is not None:
-            self.crash()
+            self.crash(is_flushed=True)
         super().teardown()
 
     @precondition(lambda self: self.lengths is not None)
-    @rule()
-    def crash(self) -> None:
+    @rule(is_flushed=st.booleans())
+    def crash(self, is_flushed: bool) -> None:
+        if is_flushed:
+            # HDF5 may write at any time what it was given
+            self.dm.fh.flush()
         left = self.path.with_name("left.h5")
         shutil.copy(self.path, left)
         revive(left, self.lengths or {})
@@ -89,8 +108,7 @@ class Crashing(Model):
 
     def read_only(self) -> None:
         self.forget()
-        with mock.patch.object(SerialCommunicator, "storage", "single_process"):
-            super().read_only()
+        super().read_only()
 
 
 def check_committed_links(

@@ -203,7 +203,7 @@ def test_rows_are_refused_before_a_full_disk_can_harm_the_file(
     monkeypatch.setattr(space, "free_bytes", lambda _folder: free)
     write = Batch(writes=[Write("/x/data", slice(0, mebibyte), rows)])
     storage.apply(write)
-    with pytest.raises(NoRoomError, match=r"3.1 MB are needed, and 2.6 MB are free"):
+    with pytest.raises(NoRoomError, match=r"needs 3.1 MB, and 2.6 MB are free"):
         storage.apply(write)
     # What HDF5 holds is in the file after a flush, and needs no room any more.
     storage.flush()
