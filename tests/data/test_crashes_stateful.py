@@ -50,7 +50,7 @@ class Crashing(Model):
     def commit(self) -> None:
         rendezvous = self.dm._open_to_write().rendezvous
         assert isinstance(rendezvous.storage, LiveProcessStorage)
-        rendezvous.commit()
+        rendezvous.milestones.commit()
         assert rendezvous.storage.file.swmr_mode
         self.committed = {name: rows.copy() for name, rows in self.datasets.items()}
         self.committed_links = copy.deepcopy(self.links)
