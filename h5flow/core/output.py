@@ -22,7 +22,7 @@ from h5flow.core.request import RunRequest
 from h5flow.data.data_manager import H5FlowDataManager
 from h5flow.data.layout import NOT_FOLLOWED
 from h5flow.data.linked_tables import LinkedTables
-from h5flow.errors import FileFormatError, H5FlowWarning, UsageError
+from h5flow.errors import FileFormatError, H5FlowError, H5FlowWarning, UsageError
 from h5flow.events import HookTimed, Observer
 from h5flow.io.compact import compact
 from h5flow.io.copy import copy_input
@@ -281,7 +281,7 @@ class OpenOutput:
         assert self._working is not None
         self._refuse_changed_input()
         made: list[str] = []
-        index_file(self.working_path, keep=True)
+        self._index()
         # whenever it is killed, the run goes on from its last checkpoint, or all is whole
         if self.rendezvous.deleted:
 
@@ -315,6 +315,18 @@ class OpenOutput:
         for path in put_back(file, NOT_FOLLOWED):
             self._warn_of_loss(path)
         return write_record(file, records)
+
+    def _index(self) -> None:
+        """Index references where that is of use; a file without an index is as good."""
+        try:
+            index_file(self.working_path, keep=True)
+        except H5FlowError as error:
+            warnings.warn(
+                f"{self.plan.output} is complete, but its references were not indexed: "
+                f"{error.message}",
+                H5FlowWarning,
+                stacklevel=2,
+            )
 
     def _warn_of_loss(self, path: str) -> None:
         warnings.warn(

@@ -18,6 +18,7 @@ from h5flow.io.damage import damage_named
 from h5flow.io.edit import edit_at_once
 from h5flow.io.open_file import open_file
 from h5flow.io.reading import read_slice
+from h5flow.io.space import check_free_space
 from h5flow.io.superblock import read_superblock
 from h5flow.journal.linked_rows import blocks, is_table_of_references, table_at
 from h5flow.references.index import IndexPart, index_part, overlaps, parts_of
@@ -102,6 +103,8 @@ def index_file(path: Path, *, keep: bool = False) -> tuple[Indexed, ...]:
     ------
     FileFormatError
         References cannot be read.
+    H5FlowError
+        There is no room on the disk.
     """
     with damage_named(path):
         with open_file(path, "r") as file:
@@ -117,10 +120,12 @@ def index_file(path: Path, *, keep: bool = False) -> tuple[Indexed, ...]:
                 for column in {0, 1}.difference(columns)
                 if _is_there(file, relation, column)
             ]
+            size = sum(_size(file, each, columns) for each, columns in wanted.items())
         if outdated:
             with _edited(path) as file:
                 for relation, column in outdated:
                     remove_index(file, relation, column)
+        check_free_space(path, size)
         made = _build_all(path, wanted) if any(wanted.values()) else wanted
     return tuple(Indexed(each, tuple(sorted({*kept[each], *made[each]}))) for each in kept)
 
@@ -162,6 +167,12 @@ def _name(file: h5py.File, relation: ReferencePaths, column: int) -> None:
     table, paths = file[relation.ref], relation.indices[column]
     file[paths.offsets].attrs[INDEXED_REFERENCES] = len(table)
     table.attrs[index_attribute(column)] = paths.group
+
+
+def _size(file: h5py.File, relation: ReferencePaths, columns: tuple[int, ...]) -> int:
+    """Return the bytes that indices take at most."""
+    regions = relation.parent_region, relation.child_region
+    return sum(8 * (len(file[relation.ref]) + len(file[regions[each]]) + 1) for each in columns)
 
 
 def _is_indexable(file: h5py.File, relation: ReferencePaths) -> bool:

@@ -15,7 +15,8 @@ from h5flow import H5FlowStage
 from h5flow.core.request import RunRequest
 from h5flow.core.runner import execute
 from h5flow.data.layout import reference_paths
-from h5flow.errors import HookError
+from h5flow.errors import FileFormatError, H5FlowWarning, HookError, NoRoomError
+from h5flow.journal import indexing
 from h5flow.journal.indexing import index_is_wrong
 from h5flow.journal.inspection import inspect_file
 from h5flow.modules import H5FlowDatasetLoopGenerator
@@ -115,3 +116,28 @@ def test_a_resumed_run_makes_the_same(
     execute(request_of(resume=True))
     assert index_of("out.h5") == index_of("whole.h5")
     assert file_contents("out.h5") == file_contents("whole.h5")
+
+
+def test_a_file_that_cannot_be_indexed_is_published_with_a_warning(
+    request_of, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise FileFormatError("a region cannot be read")
+
+    monkeypatch.setattr(indexing, "_build", fail)
+    with pytest.warns(H5FlowWarning, match="not indexed: a region cannot be read"):
+        execute(request_of())
+    assert list(inspect_file(Path("out.h5"))) == []
+
+
+def test_a_disk_without_room_for_an_index_gets_none(
+    request_of, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise NoRoomError("no room")
+
+    monkeypatch.setattr(indexing, "check_free_space", full)
+    with pytest.warns(H5FlowWarning, match="not indexed: no room"):
+        execute(request_of())
+    with h5py.File("out.h5") as file:
+        assert "h5flow/index" not in file

@@ -23,7 +23,7 @@ MIB = 2**20
 WORDS = (*COMMAND, "--checkpoint-every", "0")
 OUTPUT, EDIT = "h5flow.core.output", "h5flow.io.edit"
 COMMIT = "h5flow.storage.live_process:LiveProcessStorage.commit"
-RECORD = "h5flow.transaction.rendezvous:Rendezvous.record"
+RECORD = "h5flow.transaction.milestones:Milestones.record"
 ROOM = "h5flow.io.space:Room.require"
 IN_THE_LOOP = Moment(RECORD, 5)
 # Where the disk is filled by somebody else.

@@ -17,7 +17,7 @@ from file_contents import file_contents
 
 WORDS = (*COMMAND, "--checkpoint-every", "0")
 LINKED = (*WORDS, "--input-data", "link")
-RECORD = "h5flow.transaction.rendezvous:Rendezvous.record"
+RECORD = "h5flow.transaction.milestones:Milestones.record"
 OPENED = "h5flow.core.runner:open_output"
 HARM = ["delete the input", "truncate the input", "replace the input"]
 

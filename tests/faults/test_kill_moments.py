@@ -22,7 +22,7 @@ SERIAL, WRITER = "h5flow.storage.single_process", "h5flow.storage.writer"
 EDIT = "h5flow.io.edit"
 HOOKS, REVIVAL = "h5flow.core.hooks:Hooks.call", "h5flow.journal.revival"
 LIVE = "h5flow.storage.live_process:LiveProcessStorage"
-RECORD = "h5flow.transaction.rendezvous:Rendezvous.record"
+RECORD = "h5flow.transaction.milestones:Milestones.record"
 TABLE = "h5flow.storage.table:Table"
 
 BEGINNING = [
@@ -38,7 +38,7 @@ BEGINNING = [
 LOOP = [
     Moment(f"{SERIAL}:SingleProcessStorage.apply", 9, about="sums"),
     Moment(f"{TABLE}.flush", 130, when="after"),
-    Moment(f"{TABLE}._write_direct", 12, when="after"),
+    Moment(f"{TABLE}._store_by_hdf5", 12, when="after"),
     *(Moment(f"{LIVE}.commit", 9, when=delay) for delay in (0, 30, 60, 100, 200)),
     Moment(RECORD, 4),
     Moment(RECORD, 4, when="after"),
