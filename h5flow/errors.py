@@ -199,8 +199,15 @@ class Stopped(H5FlowError):
         What to exit with: 130 or 143 after a signal, 75 where the time was over.
     """
 
-    def __init__(self, message: str, *, status: int) -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        message: str,
+        *,
+        place: Place | None = None,
+        advice: str | None = None,
+        status: int = 75,
+    ) -> None:
+        super().__init__(message, place=place, advice=advice)
         self.exit_status = status  # type: ignore[misc]  # of this one
 
 

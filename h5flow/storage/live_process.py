@@ -7,8 +7,10 @@ from pathlib import Path
 
 import h5py
 
+from h5flow.io.damage import unreadable
 from h5flow.io.reading import RowSource
 from h5flow.io.space import full_disk_named
+from h5flow.io.survey import unreadable_tables
 from h5flow.storage.single_process import SingleProcessStorage
 from h5flow.storage.writer import Writer
 
@@ -36,6 +38,7 @@ class LiveProcessStorage(Writer):
     def __init__(self, path: Path, mode: str = "a", communicator: object = None) -> None:
         assert mode == "a", "a run writes its file"
         super().__init__(path)
+        self._unreadable: dict[str, BaseException] = {}
 
     def table(self, path: str, /) -> h5py.Dataset:
         """Return the table at `path` with every row that was applied: the same object each time.
@@ -45,6 +48,7 @@ class LiveProcessStorage(Writer):
         NoSuchDatasetError
             There is no table at `path`.
         """
+        self._refuse_unreadable(path)
         found = super().table(path)
         self._flush_tables((path,))
         return found
@@ -57,6 +61,7 @@ class LiveProcessStorage(Writer):
         NoSuchDatasetError
             There is no table at `path`.
         """
+        self._refuse_unreadable(path)
         self._flush_tables((path,))
         return super().rows(path)
 
@@ -73,7 +78,12 @@ class LiveProcessStorage(Writer):
             self._file.flush()
             self._room.flushed()
 
+    def _refuse_unreadable(self, path: str) -> None:
+        if path in self._unreadable:
+            raise unreadable(f"{path} in {self.path}", self._unreadable[path])
+
     def _go_live(self) -> None:
+        self._unreadable = unreadable_tables(self._file)
         self._file.flush()
         try:
             # With the datasets that are open, which users may hold.

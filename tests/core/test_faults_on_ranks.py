@@ -329,7 +329,8 @@ def test_a_signal_to_mpiexec_lets_all_end_the_chunk(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_does_not_wait_for_the_chunk(resumable_folder: Path, number: int):
-    ranks = start_with(resumable_folder, part="stage", hook="run", how="sleep", ranks=[1])
+    fault = {"part": "stage", "hook": "run", "how": "sleep", "ranks": [1]}
+    ranks = start_with(resumable_folder, "--checkpoint-every", "0", **fault)
     ranks.wait_for("fault on rank 1")
     os.kill(ranks.process.pid, number)
     ranks.wait_for("stopping at the end of this chunk")

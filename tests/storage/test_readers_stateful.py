@@ -35,7 +35,7 @@ for line in sys.stdin:
     if what == "begin":
         if reader is not None:
             reader.close()
-        reader = Reader(Path(words[0]))
+        reader = Reader(Path(words[0]), 2)
     elif what == "reopen":
         reader.reopen(is_live=words[0])
     elif what == "refresh":
