@@ -337,9 +337,9 @@ def test_a_second_signal_does_not_wait_for_the_chunk(resumable_folder: Path, num
     time.sleep(1.5)
     begin = time.monotonic()
     os.kill(ranks.process.pid, number)
-    done = ranks.wait(timeout=20)
+    ranks.wait(timeout=20)  # after a second Ctrl-C a launcher has a status of its own
     assert time.monotonic() - begin < 10
-    assert done.returncode != 0  # a launcher has its own after a second Ctrl-C
+    assert not (resumable_folder / "out.h5").exists()
     assert (resumable_folder / "out.h5.partial").exists()
 
 
