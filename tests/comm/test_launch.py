@@ -263,9 +263,8 @@ def test_ranks_may_end_their_chunk_before_they_are_killed():
 
 def test_that_time_is_short_is_passed_on():
     program = ENDS_IN_ORDER.replace("import sys, time", "import signal, sys, time")
-    program = program.replace(
-        "print(", "signal.signal(signal.SIGUSR1, lambda *_: sys.exit(75)); print("
-    )
+    handler = "signal.signal(signal.SIGUSR1, lambda *_: sys.exit(75)); "
+    program = program.replace("print(", f"{handler}print(")
     with started(program, "launch-usr1") as job:
         job.send_signal(signal.SIGUSR1)
         assert job.wait(10) == 75
