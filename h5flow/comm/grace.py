@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from h5flow.comm.situation import Witness
 from h5flow.comm.verdict import Verdict
+
+if TYPE_CHECKING:
+    from h5flow.comm.situation import Witness
 
 __all__ = ["DEFERRED_SECONDS", "GRACE_SECONDS", "SAME_SECONDS", "Grace"]
 

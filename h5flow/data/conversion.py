@@ -42,6 +42,9 @@ def as_rows(name: str, table: TableDescription, count: int, data: Any) -> Array:
         Wrong length, missing or unknown field, or values that the dtype cannot hold.
     """
     shape = (count, *table.row_shape)
+    if isinstance(data, np.ndarray) and data.shape == shape and _is_whole(data, table.dtype):
+        whole: Array = data.copy()
+        return whole
     rows = np.zeros(shape, table.dtype)
     if isinstance(data, Mapping):
         _check_fields(name, table, list(data), refuse_more=True)
@@ -98,11 +101,16 @@ def _host(name: str, data: Any, dtype: np.dtype[Any]) -> Array:
 
 def _fill_fields(name: str, rows: Array, values: Array) -> None:
     names = rows.dtype.names or ()
-    if not np.ma.isMaskedArray(values) and _same_layout(rows.dtype, values.dtype):
+    if _is_whole(values, rows.dtype):
         rows[...] = values  # one copy of whole rows
         return
     for field in names:
         _fill(f"{name}, field '{field}'", rows[field], values[field], len(rows))
+
+
+def _is_whole(values: Array, dtype: np.dtype[Any]) -> bool:
+    """Return whether rows are what the table holds, and nothing about them is to be checked."""
+    return not np.ma.isMaskedArray(values) and _same_layout(dtype, values.dtype)
 
 
 def _same_layout(ours: np.dtype[Any], theirs: np.dtype[Any]) -> bool:

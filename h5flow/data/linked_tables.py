@@ -222,10 +222,10 @@ class LinkedTables:
         if direction == (1, 0):
             pairs = np.ascontiguousarray(pairs[:, ::-1])
         check_growth(paths.ref, table, table.length + len(pairs))
-        for column, region in enumerate((paths.parent_region, paths.child_region)):
-            last = int(pairs[:, column].max())
-            check_growth(region, self.rendezvous.table(region), last + 1)
-        self.rendezvous.link(Link(paths.ref, (paths.parent_region, paths.child_region), pairs))
+        link = Link(paths.ref, (paths.parent_region, paths.child_region), pairs)
+        for region, stop in zip(link.regions, link.stops, strict=True):
+            check_growth(region, self.rendezvous.table(region), stop)
+        self.rendezvous.link(link)
 
     def set_attributes(self, name: str, values: Mapping[str, Any]) -> None:
         """Queue metadata of a group, which is made if there is none."""

@@ -54,6 +54,9 @@ def touched_rows(
         nothing = np.zeros(0, np.int64)
         return nothing, nothing.copy(), nothing.copy()
     steps = np.diff(values)
+    if (steps > 0).all():
+        starts = np.arange(first_row, first_row + len(values))
+        return values, starts, starts + 1
     order = None
     if (steps < 0).any():
         order = np.argsort(values, kind="stable")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 import h5py
@@ -89,6 +90,11 @@ class Link:
     path: str
     regions: tuple[str, str]
     pairs: np.ndarray[Any, Any]
+
+    @cached_property
+    def stops(self) -> tuple[int, int]:
+        """One past the last row on either side; there is at least one reference."""
+        return int(self.pairs[:, 0].max()) + 1, int(self.pairs[:, 1].max()) + 1
 
 
 @dataclass(frozen=True)

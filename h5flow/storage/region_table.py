@@ -45,6 +45,8 @@ class RegionTable(Table):
         super().__init__(dataset, require_room, workers)
         self._waiting: list[Part] = []
         self._waiting_rows = 0
+        #: From this row on nothing was ever written.
+        self._fresh = self.length
 
     def widen(self, rows: Int64Array, starts: Int64Array, stops: Int64Array) -> None:
         """Make the regions of some rows hold further references.
@@ -58,7 +60,15 @@ class RegionTable(Table):
         """
         if not len(rows):
             return
-        self.extend(int(rows[-1]) + 1)
+        first, stop = int(rows[0]), int(rows[-1]) + 1
+        is_new, self._fresh = first >= self._fresh, max(self._fresh, stop)
+        self.extend(stop)
+        if is_new and stop - first == len(rows):
+            # rows in a run that have no references yet, as of a table that is made: appended
+            regions = np.zeros(len(rows), self.dtype)
+            regions["start"], regions["stop"] = starts, stops
+            super().write(slice(first, stop), regions)
+            return
         self._waiting.append((rows, starts, stops))
         self._waiting_rows += len(rows)
         if len(self._waiting) > MOST_PARTS or self._waiting_rows > MOST_ROWS:
@@ -71,6 +81,7 @@ class RegionTable(Table):
         """Write rows, over what has widened them before."""
         self._settle()
         super().write(rows, data)
+        self._fresh = self.length
 
     def read(self, start: int, stop: int) -> Array:
         """Return a copy of the rows ``start:stop``, widened, zero beyond the end."""
@@ -81,6 +92,7 @@ class RegionTable(Table):
         """Remove the rows from `length` on."""
         self._settle()
         super().cut(length)
+        self._fresh = min(self._fresh, length)
 
     def flush(self) -> h5py.Dataset:
         """Write what waits in memory, and return the dataset at its full length."""

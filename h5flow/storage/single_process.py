@@ -311,7 +311,7 @@ class SingleProcessStorage:
         # All that can be refused comes before anything is written.
         for column, region in enumerate(regions):
             _narrow(np.array([first_row + len(pairs)]), region, "stop")
-            region.extend(int(link.pairs[:, column].max()) + 1)
+            region.extend(link.stops[column])
         table.write(slice(first_row, first_row + len(pairs)), pairs)
         for column, region in enumerate(regions):
             region.widen(*touched_rows(link.pairs[:, column], first_row))

@@ -62,7 +62,7 @@ class Table:
         self._memory_type = h5py.h5t.py_create(self.dtype)
         self._stored: int = self.length
         self._tail_start: int = self.length
-        self._tail: list[Array] = []
+        self._tail: Array | None = None
         self._tail_rows = 0
 
     def describe(self) -> TableDescription:
@@ -124,7 +124,7 @@ class Table:
     def read(self, start: int, stop: int) -> Array:
         """Return a copy of the rows ``start:stop``, zero beyond the end."""
         if start < self._tail_start + self._tail_rows and stop > self._tail_start:
-            self._write_tail(whole_chunks=False)
+            self._write_tail()
         if self.dtype.hasobject:
             self._resize(min(stop, self.length))  # HDF5 knows their empty values
         stored = min(max(self._stored - start, 0), stop - start)
@@ -142,7 +142,7 @@ class Table:
 
     def cut(self, length: int) -> None:
         """Remove the rows from `length` on; those that come there later are zero again."""
-        self._write_tail(whole_chunks=False)
+        self._write_tail()
         if self._stored > length:
             # Zero first: where the process is killed while HDF5 shrinks a dataset, what was in the
             # last chunk may come back with the rows that are appended next.
@@ -161,7 +161,7 @@ class Table:
 
     def flush(self) -> h5py.Dataset:
         """Write what waits in memory, and return the dataset at its full length."""
-        self._write_tail(whole_chunks=False)
+        self._write_tail()
         self._resize(self.length)
         return self.dataset
 
@@ -181,53 +181,47 @@ class Table:
         self.extend(stop)
         end = self._tail_start + self._tail_rows
         if start < max(self._stored, end):
-            self._write_tail(whole_chunks=False)
+            self._write_tail()
             self._store(start, data)
             self._tail_start = self._stored
             return
         gap = start - end
-        if not self._tail or gap > (self.chunk_rows or 0) or (gap and self.dtype.hasobject):
-            self._write_tail(whole_chunks=False)
+        if not self._tail_rows or gap > (self.chunk_rows or 0) or (gap and self.dtype.hasobject):
+            self._write_tail()
             self._tail_start = start
         elif gap:
-            self._push(np.zeros((gap, *self.row_shape), self.dtype))
-        self._push(data)
-        if self._tail_rows >= self._full_tail:
-            self._write_tail(whole_chunks=True)
+            self._append(np.zeros((gap, *self.row_shape), self.dtype))
+        self._append(data)
 
-    def _push(self, data: Array) -> None:
-        self._tail.append(data)
-        self._tail_rows += len(data)
+    def _append(self, data: Array) -> None:
+        """Take rows at the end of the tail: whole chunks go to the file, the rest waits."""
+        chunk, most = self.chunk_rows or 1, self._full_tail
+        while len(data):
+            whole = (self._tail_start + len(data)) // chunk * chunk - self._tail_start
+            if not self._tail_rows and whole >= most:
+                self._store(self._tail_start, data[:whole])
+                self._tail_start, data = self._tail_start + whole, data[whole:]
+                continue
+            if self._tail is None:
+                self._tail = np.empty((most, *self.row_shape), self.dtype)
+            # up to where a chunk ends
+            full = self._tail_start // chunk * chunk + most - self._tail_start
+            count = min(len(data), full - self._tail_rows)
+            self._tail[self._tail_rows : self._tail_rows + count] = data[:count]
+            self._tail_rows, data = self._tail_rows + count, data[count:]
+            if self._tail_rows == full:
+                self._write_tail()
 
-    def _write_tail(self, *, whole_chunks: bool) -> None:
-        if not self._tail:
+    def _write_tail(self) -> None:
+        if self._tail is None or not self._tail_rows:
             return
-        end = self._tail_start + self._tail_rows
-        stop = end
-        if whole_chunks and self.chunk_rows:
-            stop = max(end // self.chunk_rows * self.chunk_rows, self._tail_start)
-        count = stop - self._tail_start
-        if not count:
-            return
-        rows = self._tail[0] if len(self._tail) == 1 else self._joined_tail()
-        self._store(self._tail_start, rows[:count])
-        # A copy, so that a few rows do not keep a large array alive.
-        self._tail = [rows[count:].copy()] if count < len(rows) else []
-        self._tail_start, self._tail_rows = stop, end - stop
+        self._store(self._tail_start, self._tail[: self._tail_rows])
+        self._tail_start, self._tail_rows = self._tail_start + self._tail_rows, 0
 
     def _resize(self, length: int) -> None:
         if length > self._stored:
             self.dataset.resize(length, axis=0)
             self._stored = length
-
-    def _joined_tail(self) -> Array:
-        """Return the tail as one array; numpy.concatenate would pack the fields of a row."""
-        rows = np.empty((self._tail_rows, *self.row_shape), self.dtype)
-        begin = 0
-        for part in self._tail:
-            rows[begin : begin + len(part)] = part
-            begin += len(part)
-        return rows
 
     @cached_property
     def _direct(self) -> DirectChunks | None:

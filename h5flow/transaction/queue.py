@@ -115,7 +115,7 @@ def summary_of(batch: Batch, *, digest: bool, elsewhere: Collection[str] = ()) -
     links: dict[str, Linked] = {}
     for link in batch.links:
         known = links.get(link.path) or Linked(link.path, link.regions, 0, (0, 0))
-        first, second = (int(stop) + 1 for stop in link.pairs.max(axis=0))
+        first, second = link.stops
         stops = max(first, known.stops[0]), max(second, known.stops[1])
         links[link.path] = Linked(link.path, link.regions, known.rows + len(link.pairs), stops)
     return Queued(
