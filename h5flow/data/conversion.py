@@ -43,7 +43,7 @@ def as_rows(name: str, table: TableDescription, count: int, data: Any) -> Array:
     """
     shape = (count, *table.row_shape)
     if isinstance(data, np.ndarray) and data.shape == shape and _is_whole(data, table.dtype):
-        whole: Array = data.copy()
+        whole: Array = np.array(data, order="C")
         return whole
     rows = np.zeros(shape, table.dtype)
     if isinstance(data, Mapping):
