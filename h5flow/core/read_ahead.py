@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from h5flow.io.metering import ReadMeter, count_read, metered
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 __all__ = ["MOST_BYTES", "ReadAhead"]
 
@@ -39,6 +41,9 @@ class ReadAhead:
     def read(self, key: Hashable, work: Callable[[], Any]) -> None:
         """Have `work` done meanwhile, in the order of these calls."""
         if self._pool is None:
+            # a run of a single chunk needs no threads, and is not kept waiting for the module
+            from concurrent.futures import ThreadPoolExecutor
+
             self._pool = ThreadPoolExecutor(1, "h5flow read-ahead")
         self._entries[key] = self._pool.submit(_metered, work)
 

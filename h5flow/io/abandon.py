@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-import tempfile
 from collections.abc import Callable
 from typing import IO
 
@@ -46,6 +45,8 @@ def abandon(file: h5py.File, release: Callable[[], None] = lambda: None) -> None
 def _memory_file() -> IO[bytes]:
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("abandoned"), "r+b")
+
+    import tempfile
 
     return tempfile.TemporaryFile()
 

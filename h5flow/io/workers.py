@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cached_property
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 __all__ = ["Workers"]
 
@@ -54,6 +56,8 @@ class Workers:
         if self.threads == 1:
             yield from map(work, items)
             return
+        from concurrent.futures import wait  # small runs do without
+
         started: deque[Future[ResultT]] = deque()
         try:
             for item in items:
@@ -74,6 +78,8 @@ class Workers:
         self._pool = None
 
     def _start(self, work: Callable[[ItemT], ResultT], item: ItemT) -> Future[ResultT]:
+        from concurrent.futures import ThreadPoolExecutor
+
         if self._pool is None or self._process != os.getpid():
             # A process that was forked has none of the threads.
             self._pool, self._process = ThreadPoolExecutor(self.threads), os.getpid()
@@ -85,6 +91,8 @@ class Workers:
 
 
 def _done(work: Callable[[ItemT], ResultT], item: ItemT) -> Future[ResultT]:
+    from concurrent.futures import Future
+
     future: Future[ResultT] = Future()
     future.set_result(work(item))
     return future

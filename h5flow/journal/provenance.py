@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timezone
@@ -124,7 +123,7 @@ def write_record(file: h5py.File, records: Sequence[RunRecord]) -> str:
         The workflows of one command.
     """
     group = file.require_group(RECORDS)
-    run_id = uuid.uuid4().hex
+    run_id = os.urandom(16).hex()
     group.attrs["run_id"] = run_id
     runs = group.require_group(RUNS)
     date = datetime.now(timezone.utc).isoformat(timespec="seconds")
