@@ -248,11 +248,14 @@ def _read_scattered(
 def _read_plain(
     dataset: RowSource, plain: PlainRows, starts: Int64Array, stops: Int64Array
 ) -> Array:
+    begin = perf_counter()
     try:
-        return plain.read(starts, stops)
+        rows = plain.read(starts, stops)
     except OSError as error:
         what = f"rows {starts[0]} to {stops[-1]} of {_label(dataset)}"
         raise unreadable(what, error) from error
+    count_read(rows.nbytes, perf_counter() - begin)
+    return rows
 
 
 def near_runs(indices: Int64Array, block: int, largest: int) -> Iterator[slice]:
