@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from h5flow.core.request import RunRequest
 from h5flow.core.runner import execute
 from h5flow.core.stopping import StopRequest
 from h5flow.errors import Stopped
-from h5flow.events import ConfigStarted, Event
+from h5flow.events import ChunkDone, ConfigStarted, Event
 
 WORKFLOW = {
     "flow": {"source": "events", "stages": ["appends"]},
@@ -39,10 +40,16 @@ def test_checkpoints(compare: Compare, sizes: Sizes, folder: Path) -> None:
 
 
 def test_going_on(compare: Compare, sizes: Sizes, folder: Path) -> None:
-    make_source(folder / "in.h5", sizes.of(20_000_000, 1_000_000), 65_536)
+    rows, stop = sizes.of(20_000_000, 1_000_000), StopRequest()
+    make_source(folder / "in.h5", rows, 65_536)
     request = RunRequest((WORKFLOW,), "out.h5", "in.h5", strict=True, checkpoint_every=0)
+
+    def stop_half_way(event: Event) -> None:
+        if isinstance(event, ChunkDone) and event.stop > rows // 2:
+            stop.note(signal.SIGUSR1)
+
     with pytest.raises(Stopped):
-        execute(request, stop=StopRequest(0.2))
+        execute(request, stop_half_way, stop=stop)
     shutil.copy("out.h5.partial", "left.h5")
     begun: list[float] = []
 

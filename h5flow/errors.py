@@ -22,6 +22,7 @@ __all__ = [
     "HookError",
     "NoRoomError",
     "NoSuchDatasetError",
+    "OrderError",
     "OtherRankError",
     "PaddingError",
     "Place",
@@ -124,6 +125,10 @@ class FileFormatError(H5FlowError, OSError):
 
 class DataError(H5FlowError, ValueError):
     """A call of the data manager with arguments that do not fit the data."""
+
+
+class OrderError(DataError):
+    """On several ranks rows would not lie where one process puts them."""
 
 
 class CallError(DataError, TypeError):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import pickle
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -12,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from h5flow.core.component import GIVEN, Component
+from h5flow.core.component import Component
 from h5flow.core.generator import H5FlowGenerator
 from h5flow.core.hooks import Hooks, Where
 from h5flow.core.loop import LoopResult
@@ -20,6 +18,7 @@ from h5flow.core.output import OpenOutput
 from h5flow.core.parts import PlannedWorkflow
 from h5flow.core.stage import H5FlowStage
 from h5flow.core.stopping import StopRequest
+from h5flow.core.traces import traces
 from h5flow.errors import UsageError
 from h5flow.events import CheckpointSaved
 from h5flow.journal.checkpoint import PLACES, Checkpoint, pack
@@ -199,7 +198,7 @@ class Saver:
         rendezvous.end()
         self._number += 1
         # one that has done nothing yet is as well begun anew
-        done = standing.position or standing.result.chunks
+        done = standing.position or standing.result.chunks or standing.result.skipped
         self._output.is_resumable = bool(done) and not checkpoint.unsaved
         took = self._clock() - begin
         # at most a hundredth of the time, unless every chunk is wanted
@@ -243,25 +242,6 @@ def _may_forget(part: Component) -> bool:
         "resumable" in vars(cls) for cls in type(part).__mro__[:-1] if cls is not Component
     )
     return not hasattr(part, "state") and not says_so
-
-
-def traces(part: Component) -> dict[str, bytes]:
-    """Return what tells whether the attributes of a part have changed.
-
-    What cannot be pickled counts by its identity, and what comes from h5flow does not count.
-    """
-    return {name: _trace(value) for name, value in vars(part).items() if name not in GIVEN}
-
-
-def _trace(value: Any) -> bytes:
-    digest, arrays = hashlib.blake2b(), list[pickle.PickleBuffer]()
-    try:
-        digest.update(pickle.dumps(value, 5, buffer_callback=arrays.append))
-        for array in arrays:  # not copied
-            digest.update(array.raw())
-    except Exception:  # whatever users' classes raise
-        return str(id(value)).encode()
-    return digest.digest()
 
 
 def identity_of(record: RunRecord) -> dict[str, Any]:

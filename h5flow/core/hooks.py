@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from h5flow.backends import Backend, moved_so_far
 from h5flow.core.component import Component, Surroundings, surrounded_by
 from h5flow.data.linked_tables import LinkedTables
-from h5flow.errors import H5FlowError, HookError, OtherRankError
+from h5flow.errors import H5FlowError, HookError, OrderError, OtherRankError
 from h5flow.events import FileTraffic, HookTimed, Moved, Observer
 from h5flow.io.metering import ReadMeter, metered
 from h5flow.transaction.acts import Tag
@@ -217,7 +217,9 @@ class Hooks:
         return results
 
     def _is_of_chunk(self, error: BaseException) -> bool:
-        return self.skips and isinstance(error, Exception)
+        if not self.skips or not isinstance(error, Exception):
+            return False
+        return not any(isinstance(each, OrderError) for each in _chain_of(error))
 
     def _measured(self) -> Measured:
         waited = self._tables.rendezvous.channel.waited
@@ -253,6 +255,13 @@ class Hooks:
         )
         named.__cause__ = error
         return named
+
+
+def _chain_of(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception, and those that it was raised from or while they were handled."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _is_ours(function: Any) -> bool:

@@ -81,10 +81,12 @@ class NextChunk:
 
     def _is_untouched(self, path: Path) -> bool:
         """Return whether all of a path is there, and nobody has written to it in the loop."""
-        is_untouched = self._tables.rendezvous.catalogue.is_untouched
+        rendezvous = self._tables.rendezvous
+        is_untouched = rendezvous.catalogue.is_untouched
         relations = [self._tables.find_relation(*step) for step in pairwise(path)]
         return (
             self._tables.find(path[-1]) is not None
             and is_untouched(data_path(path[-1]))
+            and not rendezvous.is_handed_out(data_path(path[-1]))
             and all(found is not None and is_untouched(found[0].ref) for found in relations)
         )

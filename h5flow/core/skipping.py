@@ -10,6 +10,7 @@ from typing import Any
 from h5flow.core.component import GIVEN, Component
 from h5flow.core.generator import H5FlowGenerator
 from h5flow.core.hooks import Hooks
+from h5flow.core.traces import trace_of
 from h5flow.errors import H5FlowError, H5FlowWarning, HookError
 from h5flow.events import ChunkSkipped, Observer
 from h5flow.journal.provenance import SkippedChunk
@@ -55,11 +56,13 @@ class Skipping:
         self._rendezvous, self._changed, self._observe = rendezvous, changed, observe
         self._keeping = [part for part in parts if hasattr(part, "state")]
         self._kept: list[dict[str, Any]] = []
+        self._states: list[bytes] = []
 
     def begin(self) -> None:
         """Be able to undo the iteration that begins. Collective."""
         self._rendezvous.milestones.mark()
         self._kept = [copied(_held_by(part)) for part in self._keeping]
+        self._states = [trace_of(part.state()) for part in self._keeping]
 
     def leave_out(
         self, error: BaseException, iteration: int, rows: Sequence[slice]
@@ -102,7 +105,8 @@ class Skipping:
 
     def _undo(self, error: BaseException, *, is_own: bool) -> None:
         channel = self._rendezvous.channel
-        changed = self._changed()
+        lost = channel.by_each("giving back what parts held", self._give_back)
+        changed = (*self._changed(), *sorted({name for names in lost for name in names}))
         if changed and is_own:
             refused = _not_undone(error, changed)
             channel.fail(refused)
@@ -112,8 +116,20 @@ class Skipping:
         self._rendezvous.begin(Tag(hook="undoing a chunk"))
         self._rendezvous.milestones.go_back(channel.tag)
         self._rendezvous.end()
-        for part, kept in zip(self._keeping, self._kept, strict=True):
+        self._rendezvous.milestones.mark()  # another chunk of the iteration may fail, too
+
+    def _give_back(self) -> tuple[str, ...]:
+        """Let parts hold what they held; return the names of those whose state is another one.
+
+        What cannot be copied (open files in a list), is shared (views of arrays), or is no
+        attribute of the object (lists of its class) is not given back.
+        """
+        lost = []
+        for part, kept, state in zip(self._keeping, self._kept, self._states, strict=True):
             _give_back(part, copied(kept))
+            if trace_of(part.state()) != state:
+                lost.append(part.name)
+        return tuple(lost)
 
 
 def _held_by(part: Component) -> dict[str, Any]:
@@ -128,12 +144,13 @@ def _give_back(part: Component, kept: Mapping[str, Any]) -> None:
 
 def copied(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy of each value; open files and the like, which have none, stay themselves."""
-    return {name: _copied(value) for name, value in values.items()}
+    memo: dict[int, Any] = {}  # what two attributes share, their copies share
+    return {name: _copied(value, memo) for name, value in values.items()}
 
 
-def _copied(value: Any) -> Any:
+def _copied(value: Any, memo: dict[int, Any]) -> Any:
     try:
-        return copy.deepcopy(value)
+        return copy.deepcopy(value, memo)
     except Exception:  # whatever users' classes raise
         return value
 
@@ -143,9 +160,9 @@ def _not_undone(error: BaseException, names: Sequence[str]) -> H5FlowError:
     message = error.message if isinstance(error, H5FlowError) else describe_error(error)
     refused = HookError(
         f"{message}; the chunk cannot be left out, for {named} keeps something from chunk to chunk "
-        "and has no state()",
-        advice="Give it state() and restore(state); or say `resumable = True` in the class, where "
-        "what it keeps does not matter.",
+        "that cannot be given back",
+        advice="Give it state() and restore(state), of plain attributes of the object; or say "
+        "`resumable = True` in the class, where what it keeps does not matter.",
     )
     refused.__cause__ = error.__cause__ or error
     return refused

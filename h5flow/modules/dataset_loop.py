@@ -104,7 +104,8 @@ class H5FlowDatasetLoopGenerator(H5FlowGenerator):
         """Return which row comes next, and how large chunks are; the same on all ranks."""
         bounds = None
         if self._bounds is not None:
-            bounds = self._bounds[self._iteration * self.size :]
+            done = min(self._iteration * self.size, len(self._bounds) - 1)
+            bounds = self._bounds[done:]
         return {"row": self._row_of(0), "chunk_rows": self._chunk_rows, "bounds": bounds}
 
     def restore(self, state: Mapping[str, Any]) -> None:

@@ -142,7 +142,7 @@ class Table:
 
     def cut(self, length: int) -> None:
         """Remove the rows from `length` on; those that come there later are zero again."""
-        self._write_tail()
+        self._tail_rows = max(0, min(self._tail_rows, length - self._tail_start))
         if self._stored > length:
             # Zero first: where the process is killed while HDF5 shrinks a dataset, what was in the
             # last chunk may come back with the rows that are appended next.
@@ -152,7 +152,9 @@ class Table:
             self.dataset.flush()
             self.dataset.resize(length, axis=0)
             self._stored = length
-        self.length, self._tail_start = length, self._stored
+        self.length = length
+        if not self._tail_rows:
+            self._tail_start = self._stored
 
     def _blank(self, start: int, stop: int) -> None:
         if self.dtype.hasobject:

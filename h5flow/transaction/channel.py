@@ -120,6 +120,7 @@ class Channel:
         self.observe: Observer = ignore_event
         self._failed_rank = communicator.rank
         self._own_failure: Failed | None = None
+        self._ending: BaseException | None = None
         self._thread = threading.get_ident()
         self._notes: list[str] = []
         self._hear: Callable[[int, str], None] = lambda rank, text: None
@@ -225,6 +226,8 @@ class Channel:
             Another rank failed before, or a lower one at the same time, and reports.
         """
         if self.failure is not None:
+            if self.failure.of_chunk and not of_chunk and not isinstance(error, OtherRankError):
+                self._ending = self._ending or error  # the run does not go on without the chunk
             self._leave_to_other(error)
             return
         failed = Failed(self.tag, _message_of(error), _trace_of(error), _status_of(error), of_chunk)
@@ -242,12 +245,24 @@ class Channel:
         -------
         list
             What failed on each rank, None where nothing did.
+
+        Raises
+        ------
+        BaseException
+            What came after the failure, and ends the run.
         """
         assert self.failure is not None
         assert self.failure.of_chunk, "only a failure of chunks is forgotten"
         own = None if self._own_failure is None else self._own_failure.error
+        ending, self._ending = self._ending, None
         self.failure = self._own_failure = None
-        return self.by_each("going on without a chunk", lambda: own)
+
+        def answer() -> str | None:
+            if ending is not None:
+                raise ending
+            return own
+
+        return self.by_each("going on without a chunk", answer)
 
     def conclude(
         self, tag: Tag, work: Callable[[], ResultT] | None, *, fatal: bool = True

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from h5flow.errors import DataError, H5FlowWarning, NoSuchDatasetError
+from h5flow.errors import H5FlowWarning, NoSuchDatasetError, OrderError
 from h5flow.io.reading import RowSource
 from h5flow.storage.protocol import CreateTable, Link, Storage, TableDescription, Write
 from h5flow.transaction.acts import (
@@ -285,6 +285,10 @@ class Rendezvous:
             return Overlay(table, writes, length)
         return table
 
+    def is_handed_out(self, path: str) -> bool:
+        """Return whether a rank has the table at a path as h5py's dataset, and may write it."""
+        return path in self._placement.watched
+
     def handle(self, path: str) -> Any:
         """Return the h5py dataset at `path`, with all rows, and up to date after every hook."""
         queue, catalogue = self._placement.queue, self.catalogue
@@ -400,6 +404,6 @@ class Rendezvous:
                 "`ordered = True`"
             )
             if self._strict:
-                raise DataError(message, advice=f"{advice}.")
+                raise OrderError(message, advice=f"{advice}.")
             if self.channel.rank == 0:
                 warnings.warn(f"{message}. {advice}.", H5FlowWarning, stacklevel=4)

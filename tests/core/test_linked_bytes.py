@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,9 @@ from h5flow.core import linked_bytes
 from h5flow.core.linked_bytes import LinkedBytes
 from h5flow.core.request import RunRequest
 from h5flow.core.runner import execute
+from h5flow.core.stopping import StopRequest
 from h5flow.data import H5FlowDataManager
+from h5flow.errors import OtherRankError, Stopped
 from h5flow.events import ChunkDone, ConfigStarted, ignore_event
 from h5flow.testing.ranks import run_on_ranks
 
@@ -206,3 +211,25 @@ def test_the_regions_of_other_files_count_as_well(
         file["events/ref/hits/ref_region"] = regions.astype([("start", "u4"), ("stop", "u4")])
     room(300)
     assert len(chunks_of(workflow((Reads, {"requires": ["hits"]})))) == 3
+
+
+@pytest.mark.parametrize(("first", "second"), [(2, 1), (2, 2), (1, 2)])
+def test_a_run_that_was_stopped_in_its_last_iteration_goes_on(
+    events: Path, workflow: MakeWorkflow, room: Callable[[int], None], first: int, second: int
+) -> None:
+    room(300)  # three chunks
+
+    class Stops(H5FlowStage):
+        def run(self, source_name: str, source_slice: slice, cache: dict[str, Any]) -> None:
+            if source_slice.stop == 10 or source_slice.start == -1:
+                stop.note(signal.SIGTERM)
+
+    content = workflow((Stops, {"requires": ["hits"]}))
+    plain = RunRequest(configs=(content,), output="out.h5", input="in.h5")
+    stop = StopRequest()
+    run = partial(execute, plain, ignore_event, stop=stop)
+    with pytest.raises((Stopped, OtherRankError)):
+        run_on_ranks(first, lambda ours: run(communicator=ours))
+    again = partial(execute, replace(plain, resume=True), ignore_event)
+    run_on_ranks(second, lambda ours: again(communicator=ours))
+    assert Path("out.h5").exists()

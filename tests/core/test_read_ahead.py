@@ -197,3 +197,18 @@ class TestReadAhead:
             ahead.read("a", lambda: np.arange(3))
             ahead.begin()
             assert ahead.take("a") is None
+
+
+def test_what_is_written_through_a_handle_is_seen(events: Path, workflow: MakeWorkflow) -> None:
+    class WritesNext(H5FlowStage):
+        def run(self, source_name: str, source_slice: slice, cache: dict[str, Any]) -> None:
+            handle = self.data_manager.get_dset(source_name)
+            seen.append(float(cache[source_name]["x"][0]))
+            if source_slice.stop < 10:
+                rows = handle[source_slice.stop : source_slice.stop + 1]
+                rows["x"] = -1
+                handle[source_slice.stop : source_slice.stop + 1] = rows
+
+    seen: list[float] = []
+    execute(request(workflow(WritesNext, generator=LOOP)))
+    assert seen == [0, -1, -1, -1, -1]

@@ -15,7 +15,7 @@ from file_contents import file_contents
 from h5flow import H5FlowStage
 from h5flow.core.request import RunRequest, RunSummary
 from h5flow.core.runner import execute
-from h5flow.errors import H5FlowError, H5FlowWarning, HookError, OtherRankError
+from h5flow.errors import H5FlowError, H5FlowWarning, HookError, OrderError, OtherRankError
 from h5flow.events import ignore_event
 from h5flow.journal.provenance import read_records
 from h5flow.modules import H5FlowDatasetLoopGenerator
@@ -293,3 +293,101 @@ def test_objects_that_were_removed_cannot_be_given_back(
 
     with pytest.raises(H5FlowError, match="objects were removed meanwhile"):
         execute(request_of(Writes, Removes, Fails))
+
+
+@LEFT_OUT
+@pytest.mark.parametrize("size", [2, 3])
+def test_chunks_that_fail_one_after_the_other_in_an_iteration_are_left_out(
+    request_of: Callable[..., RunRequest], monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    class FailsFirst(H5FlowStage):
+        def run(self, source_name: str, source_slice: slice, cache: dict[str, Any]) -> None:
+            if source_slice.start == 0:
+                raise Mistake("at 0")
+
+    monkeypatch.setattr(Fails, "at", (2,))
+    monkeypatch.setattr(Leaves, "at", (0, 2))
+    execute(request_of(Leaves, output="expected.h5"))
+    summary = on_ranks(size, request_of(FailsFirst, Writes, Fails))
+    assert sorted(chunk.start for chunk in summary.skipped) == [0, 2]
+    assert file_contents("out.h5") == file_contents("expected.h5")
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_what_cannot_be_given_back_ends_the_run(
+    request_of: Callable[..., RunRequest], size: int
+) -> None:
+    class OfItsClass(H5FlowStage):
+        seen: ClassVar[list[int]] = []  # of all objects: no copy is made of it
+
+        def state(self) -> Any:
+            return self.seen
+
+        def restore(self, state: Any) -> None:
+            self.seen[:] = state
+
+        def run(self, source_name: str, source_slice: slice, cache: dict[str, Any]) -> None:
+            type(self).seen = [*self.seen, source_slice.start]
+
+    refused = (HookError, OtherRankError)
+    with pytest.raises(refused, match=r"'ofitsclass' keeps something .* cannot be given back"):
+        on_ranks(size, request_of(OfItsClass, Fails))
+
+
+@LEFT_OUT
+def test_what_two_attributes_share_is_given_back_shared(
+    request_of: Callable[..., RunRequest],
+) -> None:
+    class Shares(H5FlowStage):
+        def init(self, source_name: str) -> None:
+            self.log = list[int]()
+            self.alias = self.log
+
+        def state(self) -> Any:
+            return self.log
+
+        def restore(self, state: Any) -> None:
+            self.log = self.alias = state
+
+        def run(self, source_name: str, source_slice: slice, cache: dict[str, Any]) -> None:
+            self.alias.append(source_slice.start)
+
+        def finish(self, source_name: str) -> None:
+            self.data_manager.set_attrs(source_name, seen=self.log)
+
+    execute(request_of(Shares, Fails))
+    with h5py.File("out.h5") as file:
+        assert file["events"].attrs["seen"].tolist() == [0, 2, 6, 8]
+
+
+def test_rows_out_of_order_are_no_failure_of_a_chunk(
+    request_of: Callable[..., RunRequest],
+) -> None:
+    class Twice(H5FlowStage):
+        def init(self, source_name: str) -> None:
+            self.data_manager.create_dset("twice", "i4")
+
+        def run(self, source_name: str, source_slice: slice, cache: dict[str, Any]) -> None:
+            for _ in range(2):
+                self.data_manager.reserve_data("twice", len(cache[source_name]))
+
+    with pytest.raises((OrderError, HookError, OtherRankError), match="will not lie where one"):
+        on_ranks(2, request_of(Twice))
+
+
+@LEFT_OUT
+def test_ctrl_c_after_another_chunk_has_failed_ends_the_run(
+    request_of: Callable[..., RunRequest],
+) -> None:
+    class Interrupted(H5FlowStage):
+        def run(self, source_name: str, source_slice: slice, cache: dict[str, Any]) -> None:
+            if self.rank == 0:
+                raise Mistake
+            try:
+                self.comm.allreduce(1)
+            finally:
+                raise KeyboardInterrupt
+
+    with pytest.raises((KeyboardInterrupt, OtherRankError)):
+        on_ranks(2, request_of(Interrupted))
+    assert not Path("out.h5").exists()
