@@ -19,11 +19,11 @@ from h5flow.cli.tracing import make_trace, save_alone
 from h5flow.comm.choose import is_one_of_many, launched_rank
 from h5flow.core.stopping import StopRequest
 from h5flow.errors import H5FlowError, OtherRankError, Stopped, UsageError
-from h5flow.observe.watch import Watch
 
 if TYPE_CHECKING:
     from h5flow.core.request import RunSummary
     from h5flow.observe.trace import Trace
+    from h5flow.observe.watch import Watch
 
 __all__ = ["main"]
 
@@ -121,6 +121,8 @@ def _tell_of_stop() -> None:
 
 
 def _run(command: Command, stop: StopRequest, trace: Trace | None) -> int:
+    from h5flow.observe.watch import Watch  # the help does without
+
     watch = Watch(sys.stderr, quiet=command.quiet, profile=command.profile)
     try:
         with log_shown(command.verbose), warnings_shown(), watch:
