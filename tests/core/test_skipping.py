@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +16,9 @@ from file_contents import file_contents
 from h5flow import H5FlowStage
 from h5flow.core.request import RunRequest, RunSummary
 from h5flow.core.runner import execute
-from h5flow.errors import H5FlowError, H5FlowWarning, HookError, OrderError, OtherRankError
-from h5flow.events import ignore_event
+from h5flow.core.stopping import StopRequest
+from h5flow.errors import H5FlowError, H5FlowWarning, HookError, OrderError, OtherRankError, Stopped
+from h5flow.events import ChunkSkipped, Event, ignore_event
 from h5flow.journal.provenance import read_records
 from h5flow.modules import H5FlowDatasetLoopGenerator
 from h5flow.testing.ranks import run_on_ranks
@@ -391,3 +393,19 @@ def test_ctrl_c_after_another_chunk_has_failed_ends_the_run(
     with pytest.raises((KeyboardInterrupt, OtherRankError)):
         on_ranks(2, request_of(Interrupted))
     assert not Path("out.h5").exists()
+
+
+@LEFT_OUT
+def test_a_run_stops_in_time_where_all_chunks_so_far_were_left_out(
+    request_of: Callable[..., RunRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Fails, "at", (0,))
+    stop = StopRequest()
+
+    def ask(event: Event) -> None:
+        if isinstance(event, ChunkSkipped):
+            stop.note(signal.SIGUSR1)
+
+    with pytest.raises(Stopped, match="after chunk 0"):
+        execute(request_of(Writes, Fails), ask, stop=stop)
+    assert Path("out.h5.partial").exists()
