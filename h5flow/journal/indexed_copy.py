@@ -7,9 +7,8 @@ from pathlib import Path
 from h5flow.io.copy import copy_input
 from h5flow.io.damage import damage_named
 from h5flow.io.open_file import open_file
+from h5flow.journal.in_place import replaced_by_copy
 from h5flow.journal.indexing import Indexed, index_file, survey_indices
-from h5flow.journal.lock import Lock
-from h5flow.journal.working_file import LOCK_SUFFIX, put_in_place
 
 __all__ = ["index_in_place"]
 
@@ -44,14 +43,7 @@ def index_in_place(path: Path) -> tuple[Indexed, ...]:
         found = survey_indices(file)
     if not any(each.wanted or each.present for each in found):
         return tuple(Indexed(each.relation, ()) for each in found)
-    copy = path.with_name(path.name + INDEXED_SUFFIX)
-    lock = Lock(path.with_name(path.name + LOCK_SUFFIX), path)
-    try:
+    with replaced_by_copy(path, INDEXED_SUFFIX) as copy:
         with damage_named(path):
             copy_input(path, copy)
-        done = index_file(copy)
-        put_in_place(copy, path)
-    finally:
-        copy.unlink(missing_ok=True)
-        lock.release()
-    return done
+        return index_file(copy)

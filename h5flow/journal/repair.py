@@ -19,11 +19,9 @@ from h5flow.io.damage import DAMAGE, damage_named
 from h5flow.io.links import leaving_link
 from h5flow.io.open_file import open_file
 from h5flow.io.reading import read_slice
+from h5flow.journal.in_place import replaced_by_copy
 from h5flow.journal.indexing import index_file
 from h5flow.journal.linked_rows import blocks, is_table_of_references, table_at
-from h5flow.journal.lock import Lock
-from h5flow.journal.unfinished import lock_path_of
-from h5flow.journal.working_file import put_in_place
 from h5flow.references.verify import rebuild
 
 __all__ = ["repair_file"]
@@ -57,18 +55,12 @@ def repair_file(path: Path) -> tuple[str, ...]:
         A run is writing the file.
     """
     path = path.resolve()
-    copy = path.with_name(path.name + REPAIRED_SUFFIX)
-    lock = Lock(lock_path_of(path), path)
-    try:
+    with replaced_by_copy(path, REPAIRED_SUFFIX) as copy:
         with damage_named(path):
             copy_input(path, copy)
         with open_file(copy, "r+") as file:
             made = tuple(_repair(file))
         index_file(copy)
-        put_in_place(copy, path)
-    finally:
-        copy.unlink(missing_ok=True)
-        lock.release()
     return made
 
 

@@ -13,11 +13,9 @@ from h5flow.io.edit import edit_at_once, finish_edit
 from h5flow.io.external import put_back
 from h5flow.io.space import check_free_space, is_out_of_space, out_of_space
 from h5flow.journal.checkpoint import CHECKPOINTS, read_checkpoint
-from h5flow.journal.lock import Lock
+from h5flow.journal.in_place import replaced_by_copy
 from h5flow.journal.repair import REPAIRED_SUFFIX
 from h5flow.journal.revival import revive
-from h5flow.journal.unfinished import lock_path_of
-from h5flow.journal.working_file import put_in_place
 
 __all__ = ["salvage_file"]
 
@@ -49,9 +47,7 @@ def salvage_file(path: Path) -> None:
         Something of the input that lies in another file has lost its place.
     """
     path = path.resolve()
-    copy = path.with_name(path.name + REPAIRED_SUFFIX)
-    lock = Lock(lock_path_of(path), path)
-    try:
+    with replaced_by_copy(path, REPAIRED_SUFFIX) as copy:
         checkpoint = read_checkpoint(path)
         if checkpoint is None:
             raise FileFormatError(
@@ -62,10 +58,6 @@ def salvage_file(path: Path) -> None:
         with damage_named(path):
             revive(copy, checkpoint.lengths)
             _make_ordinary(copy, path)
-        put_in_place(copy, path)
-    finally:
-        copy.unlink(missing_ok=True)
-        lock.release()
 
 
 def _copy(path: Path, copy: Path) -> None:

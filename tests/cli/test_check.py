@@ -105,7 +105,7 @@ def test_what_the_machine_refuses_is_one_line(
     def refuse(*_paths: Path) -> None:
         raise PermissionError(13, "Permission denied", "f.h5")
 
-    monkeypatch.setattr("h5flow.journal.repair.put_in_place", refuse)
+    monkeypatch.setattr("h5flow.journal.in_place.put_in_place", refuse)
     before = linked.read_bytes()
     assert main(["check", "--repair", "--file", "f.h5"]) == 1
     assert capsys.readouterr().err == (
