@@ -124,7 +124,10 @@ def test_under_its_name_it_would_be_removed_and_that_is_noted(left: Path) -> Non
     assert "which the next of them removes" in found.text
 
 
-@pytest.mark.parametrize("step", ["share_blocks", "revive", "_make_ordinary", "put_in_place"])
+@pytest.mark.parametrize(
+    "step",
+    ["salvage.share_blocks", "salvage.revive", "salvage._make_ordinary", "in_place.put_in_place"],
+)
 def test_a_repair_that_does_not_end_leaves_what_can_be_resumed(
     left: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -132,7 +135,7 @@ def test_a_repair_that_does_not_end_leaves_what_can_be_resumed(
         raise KeyboardInterrupt
 
     before = left.read_bytes()
-    monkeypatch.setattr(f"h5flow.journal.salvage.{step}", fail)
+    monkeypatch.setattr(f"h5flow.journal.{step}", fail)
     with pytest.raises(KeyboardInterrupt):
         salvage_file(left)
     assert left.read_bytes() == before
