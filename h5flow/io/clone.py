@@ -7,6 +7,7 @@ import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from h5flow.errors import FileFormatError
 
@@ -27,14 +28,22 @@ def share_blocks(source: Path, destination: Path) -> bool:
     Returns
     -------
     bool
-        False where the file system cannot; `destination` is then an empty file.
+        False where the file system cannot; there is no `destination` then.
     """
-    with open(source, "rb") as reader, open(destination, "wb") as writer:
+    with open(source, "rb") as reader, _new_file(destination) as writer:
         try:
             fcntl.ioctl(writer.fileno(), FICLONE, reader.fileno())
         except OSError:
+            destination.unlink()
             return False
     return True
+
+
+def _new_file(path: Path) -> BinaryIO:
+    """Open a file that is not there yet, for writing."""
+    # ext4 puts all of a file that was cut to nothing before on the disk when it is closed.
+    path.unlink(missing_ok=True)
+    return open(path, "xb")
 
 
 def copy_bytes(source: Path, destination: Path, copied: Callable[[int], None]) -> None:
@@ -43,6 +52,7 @@ def copy_bytes(source: Path, destination: Path, copied: Callable[[int], None]) -
     Parameters
     ----------
     source, destination : pathlib.Path
+        The destination is a new file; one that exists is replaced.
     copied : callable
         Told the number of bytes that are there by now, after every piece.
 
@@ -53,7 +63,7 @@ def copy_bytes(source: Path, destination: Path, copied: Callable[[int], None]) -
     OSError
         As of reading and writing.
     """
-    with open(source, "rb") as reader, open(destination, "wb") as writer:
+    with open(source, "rb") as reader, _new_file(destination) as writer:
         size = os.fstat(reader.fileno()).st_size
         done = 0
         copy_piece = _copy_in_kernel

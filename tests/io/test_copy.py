@@ -71,6 +71,17 @@ def test_todays_format_is_copied_byte_by_byte(new_file: Path, out: Path) -> None
     assert out.read_bytes() == new_file.read_bytes()
 
 
+def test_what_lay_there_is_replaced_and_not_written_into(
+    new_file: Path, out: Path, tmp_path: Path
+) -> None:
+    out.write_bytes(b"of another")
+    other_name = tmp_path / "other"
+    os.link(out, other_name)
+    copy_input(new_file, out)
+    assert out.read_bytes() == new_file.read_bytes()
+    assert other_name.read_bytes() == b"of another"
+
+
 @pytest.mark.parametrize("number", [errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL])
 def test_bytes_go_through_the_process_where_the_kernel_cannot_copy(
     number: int, new_file: Path, out: Path, monkeypatch: pytest.MonkeyPatch
