@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 
 from h5flow.errors import DataError, did_you_mean
+from h5flow.io.moving import copy_rows, put_rows
 from h5flow.storage.protocol import TableDescription
 
 __all__ = ["as_rows"]
@@ -43,8 +44,7 @@ def as_rows(name: str, table: TableDescription, count: int, data: Any) -> Array:
     """
     shape = (count, *table.row_shape)
     if isinstance(data, np.ndarray) and data.shape == shape and _is_whole(data, table.dtype):
-        whole: Array = np.array(data, order="C")
-        return whole
+        return copy_rows(data)
     rows = np.zeros(shape, table.dtype)
     if isinstance(data, Mapping):
         _check_fields(name, table, list(data), refuse_more=True)
@@ -102,7 +102,7 @@ def _host(name: str, data: Any, dtype: np.dtype[Any]) -> Array:
 def _fill_fields(name: str, rows: Array, values: Array) -> None:
     names = rows.dtype.names or ()
     if _is_whole(values, rows.dtype):
-        rows[...] = values  # one copy of whole rows
+        put_rows(rows, ..., values)
         return
     for field in names:
         _fill(f"{name}, field '{field}'", rows[field], values[field], len(rows))

@@ -22,8 +22,12 @@ def row_bytes(dtype: np.dtype[Any], row_shape: tuple[int, ...]) -> int:
 
 
 def rows_per_hdf5_chunk(dtype: np.dtype[Any], row_shape: tuple[int, ...] = ()) -> int:
-    """Return how many rows a chunk of a new table holds: 1 MiB of them, at least one."""
-    return max(1, HDF5_CHUNK_BYTES // row_bytes(dtype, row_shape))
+    """Return how many rows a chunk of a new table holds: a power of two, up to 1 MiB of them.
+
+    So what a loop makes of each of its chunks, which mostly are powers of two as well, begins and
+    ends with HDF5 chunks.
+    """
+    return 1 << max(1, HDF5_CHUNK_BYTES // row_bytes(dtype, row_shape)).bit_length() - 1
 
 
 def rows_per_loop_chunk(

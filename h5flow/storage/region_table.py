@@ -106,11 +106,10 @@ class RegionTable(Table):
         self._waiting, self._waiting_rows = [], 0
 
         def widened(present: Array, part: slice) -> Array:
-            merged: Array = present.copy()
-            merged["start"], merged["stop"] = merge(
+            present["start"], present["stop"] = merge(
                 present["start"], present["stop"], starts[part], stops[part]
             )
-            return merged
+            return present
 
         self.update(rows, widened)
 

@@ -12,7 +12,8 @@ import numpy as np
 from h5flow.errors import DataError
 from h5flow.io.chunks import row_bytes
 from h5flow.io.direct_writing import DirectChunks, direct_chunks
-from h5flow.io.reading import near_runs
+from h5flow.io.moving import put_rows
+from h5flow.io.reading import near_runs, take_rows
 from h5flow.io.workers import Workers
 from h5flow.storage.protocol import Rows, TableDescription
 
@@ -102,7 +103,7 @@ class Table:
             else:
                 self.extend(stop)
                 block = self.read(start, stop)
-                block[rows[part] - start] = data[part]
+                put_rows(block, rows[part] - start, data[part])
                 self._write_run(start, block)
 
     def update(self, rows: Array, change: Callable[[Array, slice], Array]) -> None:
@@ -113,12 +114,12 @@ class Table:
         rows : numpy.ndarray
             Sorted unique indices; those beyond the end are taken as zero.
         change : callable
-            Called with the present rows of a part, and which part of `rows` they are.
+            Called with a copy of the present rows of a part, and which part of `rows` they are.
         """
         for start, stop, part in self._runs(rows):
             block = self.read(start, stop)
             within = rows[part] - start
-            block[within] = change(block[within], part)
+            put_rows(block, within, change(take_rows(block, within), part))
             self._write_run(start, block)
 
     def read(self, start: int, stop: int) -> Array:
@@ -132,7 +133,7 @@ class Table:
             return np.asarray(self.dataset[start:stop])
         block = np.zeros((stop - start, *self.row_shape), self.dtype)
         if stored:
-            block[:stored] = self.dataset[start : start + stored]
+            put_rows(block, slice(stored), self.dataset[start : start + stored])
         return block
 
     def near(self, rows: Array) -> Iterator[tuple[int, int]]:
@@ -209,7 +210,7 @@ class Table:
             # up to where a chunk ends
             full = self._tail_start // chunk * chunk + most - self._tail_start
             count = min(len(data), full - self._tail_rows)
-            self._tail[self._tail_rows : self._tail_rows + count] = data[:count]
+            put_rows(self._tail, slice(self._tail_rows, self._tail_rows + count), data[:count])
             self._tail_rows, data = self._tail_rows + count, data[count:]
             if self._tail_rows == full:
                 self._write_tail()

@@ -8,6 +8,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from h5flow.io.moving import put_rows
+from h5flow.io.reading import take_rows
 from h5flow.references.regions import merge, touched_rows
 from h5flow.storage.protocol import Link, Write
 
@@ -51,7 +53,7 @@ class Overlay:
         rows = np.zeros((max(stop - start, 0), *self.shape[1:]), self.dtype)
         stored = min(max(self._table.shape[0] - start, 0), len(rows))
         if stored:
-            rows[:stored] = self._table[start : start + stored]
+            put_rows(rows, slice(stored), self._table[start : start + stored])
         for write in self._writes:
             _lay_over(rows, start, write)
         return rows
@@ -63,10 +65,11 @@ def _lay_over(rows: Array, start: int, write: Write) -> None:
         first, last = max(write.rows.start, start), min(write.rows.stop, start + len(rows))
         if first < last:
             begin = write.rows.start
-            rows[first - start : last - start] = write.data[first - begin : last - begin]
+            data = write.data[first - begin : last - begin]
+            put_rows(rows, slice(first - start, last - start), data)
         return
     inside = (write.rows >= start) & (write.rows < start + len(rows))
-    rows[write.rows[inside] - start] = write.data[inside]
+    put_rows(rows, write.rows[inside] - start, take_rows(write.data, np.flatnonzero(inside)))
 
 
 def appended(table: h5py.Dataset, links: Sequence[Link], length: int) -> Overlay:

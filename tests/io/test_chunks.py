@@ -1,4 +1,4 @@
-"""Sizes of chunks: 1 MiB in a file, about 4 MiB in a loop."""
+"""Sizes of chunks: up to 1 MiB in a file, about 4 MiB in a loop."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ MIB = 2**20
     [
         ("u1", (), MIB),
         ("f8", (), MIB // 8),
-        ([("a", "f8"), ("b", "i4")], (), MIB // 12),
+        ([("a", "f8"), ("b", "i4")], (), MIB // 16),
+        ("V33", (), MIB // 64),
         ("f4", (4, 4), MIB // 64),
         ("f8", (MIB,), 1),
         ("f8", (0,), MIB),
     ],
 )
-def test_a_chunk_of_a_new_table_is_1_mib_or_a_row(
+def test_a_chunk_of_a_new_table_has_a_power_of_two_of_rows_up_to_1_mib_or_one_row(
     dtype: object, shape: tuple[int, ...], rows: int
 ) -> None:
     assert rows_per_hdf5_chunk(np.dtype(dtype), shape) == rows  # type: ignore[call-overload]
