@@ -183,8 +183,7 @@ class CacheLoader:
         backend : Backend
             Of the first stage: what is linked is read ahead for the host alone.
         """
-        self._next.begin()
-        if rows is None or not self._next.is_worth_it(rows):
+        if not self._next.begin(rows) or rows is None:
             return
         source = Requirement(name=self._source_key, path=(self._source,))
         self._next.read(source, self._wanted(source, is_source=True), rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ __all__ = ["NextChunk"]
 
 # Less is read before another thread could begin.
 LEAST_BYTES = 2**18
+# Where less passes between two chunks, another thread only adds the time to wake it.
+LEAST_SECONDS = 5e-4
 
 
 class NextChunk:
@@ -36,17 +39,29 @@ class NextChunk:
     def __init__(self, tables: LinkedTables, source: str) -> None:
         self._tables, self._source = tables, source
         self._ahead = ReadAhead()
+        self._upcoming: slice | None = None
+        self._began = 0.0
+        #: How long stages worked on the last chunk.
+        self._seconds = 0.0
 
-    def begin(self) -> None:
-        """Forget what was read and not taken."""
+    def begin(self, rows: slice | None) -> bool:
+        """Forget what was read and not taken; a chunk comes next.
+
+        Returns
+        -------
+        bool
+            Whether to read it now: it is neither so small nor so large that it is better read
+            later, and stages worked long enough on the chunk before.
+        """
         self._ahead.begin()
+        self._upcoming, self._began = rows, perf_counter()
+        return rows is not None and self._seconds >= LEAST_SECONDS and self._is_worth_it(rows)
 
     def close(self) -> None:
         """End what reads ahead."""
         self._ahead.close()
 
-    def is_worth_it(self, rows: slice) -> bool:
-        """Return whether a chunk is neither so small nor so large that it is better read later."""
+    def _is_worth_it(self, rows: slice) -> bool:
         source = self._tables.find(self._source)
         if source is None or not self._ahead.is_useful:
             return False
@@ -68,6 +83,8 @@ class NextChunk:
 
     def take(self, wanted: Wanted, rows: slice, backend: Backend) -> Any:
         """Return what was read, as a stage on a backend has it; None where nothing was."""
+        if rows == self._upcoming:
+            self._seconds, self._upcoming = perf_counter() - self._began, None
         if len(wanted.path) > 1 and not backend.is_host:
             return None
         if not self._is_untouched(wanted.path):

@@ -28,8 +28,9 @@ REQUIRES = ["hits", {"name": "tracks", "path": ["hits", "tracks"], "layout": "ja
 
 
 @pytest.fixture(autouse=True)
-def _chunks_are_large_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+def _chunks_are_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(next_chunk, "LEAST_BYTES", 0)
+    monkeypatch.setattr(next_chunk, "LEAST_SECONDS", 0)
 
 
 @pytest.fixture
@@ -114,6 +115,22 @@ def test_the_output_is_what_it_is_without(
     else:
         return
     assert file_contents("out.h5") == file_contents("expected.h5")
+
+
+def test_it_begins_when_stages_work_long_enough_and_ends_when_they_do_not(
+    events: Path, workflow: MakeWorkflow, taken: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+
+    class Works(H5FlowStage):
+        def run(self, source_name: str, source_slice: slice, cache: dict[str, Any]) -> None:
+            clock[0] += 1.0 if source_slice.start == 2 else 0.1
+
+    monkeypatch.setattr(next_chunk, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(next_chunk, "LEAST_SECONDS", 0.5)
+    execute(request(workflow(Works, generator=LOOP)))
+    # chunk 1 takes long; when it is over, it is known that chunk 3 is worth it
+    assert taken == [False, False, False, True, False]
 
 
 def test_what_the_workflow_writes_is_not_read_ahead(
