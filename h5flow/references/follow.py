@@ -127,8 +127,8 @@ def _follow_each(
     begins = np.zeros(len(rows), np.int64)
     begins[filled] = places_in(pairs.starts, pairs.stops, starts[filled])
     taken = np.repeat(begins, widths) + rank_in_row(offsets)
-    children = pairs.children[taken]
-    own = pairs.parents[taken] == np.repeat(rows, widths)
+    children = pairs.children.take(taken)
+    own = pairs.parents.take(taken) == np.repeat(rows, widths)
     if not own.all():
         children = children[own]
         slots = np.repeat(np.arange(len(rows), dtype=np.int64), widths)[own]
@@ -151,7 +151,7 @@ def _follow_unique(
         positions, rank = pairs.positions(chosen), np.repeat(np.arange(len(rows)), counts)
         inside = (positions >= starts[rank]) & (positions < stops[rank])
         offsets, chosen = _offsets(np.bincount(rank[inside], minlength=len(rows))), chosen[inside]
-    children = pairs.children if chosen is None else pairs.children[chosen]
+    children = pairs.children if chosen is None else pairs.children.take(chosen)
     return Followed(offsets, sort_rows(offsets, children))
 
 
@@ -159,7 +159,7 @@ def _composed(first: Int64Array | None, second: Int64Array | None) -> Int64Array
     """Return one selection in place of two, None being everything as it stands."""
     if first is None or second is None:
         return second if first is None else first
-    return first[second]
+    return first.take(second)
 
 
 def _are_inside(
@@ -194,7 +194,7 @@ def _follow_repeated(
     counts = np.where(filled, np.diff(once.offsets)[inverse], 0)
     offsets = _offsets(counts)
     where = np.repeat(once.offsets[inverse], counts) + rank_in_row(offsets)
-    return Followed(offsets, once.index[where])
+    return Followed(offsets, once.index.take(where))
 
 
 def _slots(rows: Int64Array, parents: Int64Array) -> Int64Array:

@@ -13,6 +13,8 @@ from h5flow.references.regions import Int64Array
 __all__ = ["grouping", "sort_rows"]
 
 DIGIT_BITS = 16
+# So few are told apart one by one sooner than they are sorted.
+FEW_DIGITS = 4
 
 
 def grouping(slots: Int64Array, count: int) -> Int64Array | None:
@@ -43,8 +45,12 @@ def grouping(slots: Int64Array, count: int) -> Int64Array | None:
         digits = (slots >> low).astype(few) if low else slots.astype(few)
         if order is None:
             order = np.argsort(digits, kind="stable")
+            continue
+        digits, most = digits.take(order), (count - 1) >> low
+        if most < FEW_DIGITS:
+            order = np.concatenate([order.compress(digits == each) for each in range(most + 1)])
         else:
-            order = order[np.argsort(digits[order], kind="stable")]
+            order = order.take(np.argsort(digits, kind="stable"))
     return order
 
 

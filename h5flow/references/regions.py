@@ -135,7 +135,7 @@ def join_intervals(
     if not len(starts):
         return starts, stops
     if (starts[1:] < starts[:-1]).any():
-        if _begin_close_together(starts, gap):
+        if _are_close_together(starts, stops, gap):
             return starts.min(keepdims=True), stops.max(keepdims=True)
         order = np.argsort(starts)
         starts, stops = starts[order], stops[order]
@@ -168,12 +168,15 @@ def places_in(starts: Int64Array, stops: Int64Array, rows: Int64Array) -> Int64A
     return places
 
 
-def _begin_close_together(starts: Int64Array, gap: int) -> bool:
-    """Say, without sorting, that no start is further than `gap` from the next; False may be wrong.
+def _are_close_together(starts: Int64Array, stops: Int64Array, gap: int) -> bool:
+    """Say, without sorting, that nothing wider than `gap` is in no interval; False may be wrong.
 
-    So it is where each half of a gap, from the first start to the last, holds one.
+    So it is where each half of a gap, from the first start to the last stop, is touched by one.
     """
     half, first = gap // 2, int(starts.min())
-    if not half or (int(starts.max()) - first) // half >= len(starts):
+    if not half or (int(stops.max()) - first) // half >= len(starts):
         return False
-    return bool((np.bincount((starts - first) // half) > 0).all())
+    # one more than the last, for what ends there
+    ended = np.bincount((stops - 1 - first) // half + 1)
+    open_in = np.cumsum(np.bincount((starts - first) // half, minlength=len(ended)) - ended)
+    return bool((open_in[:-1] > 0).all())

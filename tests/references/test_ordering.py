@@ -15,7 +15,7 @@ def test_equal_slots_come_together_and_stay_as_they_stand(slots):
     assert (list(range(len(slots))) if order is None else order.tolist()) == expected
 
 
-@pytest.mark.parametrize("count", [2**8, 2**16, 2**16 + 1, 2**24, 2**33])
+@pytest.mark.parametrize("count", [2**8, 2**16, 2**16 + 1, 2**18, 2**18 + 1, 2**24, 2**33])
 def test_slots_of_any_size_are_ordered(count):
     slots = np.random.default_rng(1).integers(0, count, 500)
     slots[[0, -1]] = count - 1, 0
