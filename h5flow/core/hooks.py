@@ -14,7 +14,7 @@ from h5flow.errors import H5FlowError, HookError, OrderError, OtherRankError
 from h5flow.events import FileTraffic, HookTimed, Moved, Observer
 from h5flow.io.metering import ReadMeter, metered
 from h5flow.transaction.acts import Tag
-from h5flow.transaction.channel import describe_error
+from h5flow.transaction.error_texts import describe_error
 
 __all__ = ["Hooks", "Where"]
 

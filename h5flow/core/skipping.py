@@ -15,7 +15,7 @@ from h5flow.errors import H5FlowError, H5FlowWarning, HookError
 from h5flow.events import ChunkSkipped, Observer
 from h5flow.journal.provenance import SkippedChunk
 from h5flow.transaction.acts import Tag
-from h5flow.transaction.channel import describe_error
+from h5flow.transaction.error_texts import describe_error
 from h5flow.transaction.rendezvous import Rendezvous
 
 __all__ = ["Skipping"]

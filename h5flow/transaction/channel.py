@@ -9,70 +9,29 @@ from __future__ import annotations
 
 import threading
 import time
-import traceback
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
-from h5flow import errors
 from h5flow.comm.protocol import Communicator
 from h5flow.errors import H5FlowError, OtherRankError
 from h5flow.events import Observer, Waited, ignore_event
 from h5flow.transaction.acts import Act, EndOfHook, Failed, Outcome, Queued, Tag
+from h5flow.transaction.error_texts import (
+    describe_error,
+    error_as_strings,
+    error_from_strings,
+    message_of,
+    report_of,
+    status_of,
+    trace_of,
+)
+from h5flow.transaction.guard import Guard, Unguarded
 from h5flow.transaction.messages import decode, encode
 
-__all__ = ["Channel", "Guard", "Refused", "Unguarded", "describe_error"]
+__all__ = ["Channel", "Refused"]
 
 ResultT = TypeVar("ResultT")
-
-
-class Guard(Protocol):
-    """What watches over one rank: signals, and ranks that do not come to an exchange."""
-
-    def shielded(self) -> AbstractContextManager[Any]:
-        """Keep signals back while this rank communicates or writes."""
-        ...
-
-    def patient(self) -> AbstractContextManager[Any]:
-        """Allow any time between two exchanges."""
-        ...
-
-    def deferring(self) -> AbstractContextManager[Any]:
-        """Let a first signal end the chunk, not the rank: its handler has noted it."""
-        ...
-
-    def raise_if_interrupted(self) -> None:
-        """Raise what a signal that was kept back stands for."""
-        ...
-
-    def ending(self, status: int, report: str = "", /) -> None:
-        """Give this process a few seconds to end by itself; then print the report, and end all."""
-        ...
-
-    def close(self) -> None:
-        """Stop watching."""
-        ...
-
-
-class Unguarded:
-    """One process needs nothing of it: signals interrupt, and it waits for nobody."""
-
-    def shielded(self) -> AbstractContextManager[Any]:
-        """Do nothing."""
-        return nullcontext()
-
-    patient = shielded
-    deferring = shielded
-
-    def raise_if_interrupted(self) -> None:
-        """Do nothing."""
-
-    def ending(self, status: int, report: str = "", /) -> None:
-        """Do nothing."""
-
-    def close(self) -> None:
-        """Do nothing."""
 
 
 class Refused(Exception):
@@ -230,7 +189,7 @@ class Channel:
                 self._ending = self._ending or error  # the run does not go on without the chunk
             self._leave_to_other(error)
             return
-        failed = Failed(self.tag, _message_of(error), _trace_of(error), _status_of(error), of_chunk)
+        failed = Failed(self.tag, message_of(error), trace_of(error), status_of(error), of_chunk)
         self._own_failure = failed
         self._stop(self.rank, failed)
         # Others may be where no exchange is, in a collective of the user's: they are not waited
@@ -292,8 +251,10 @@ class Channel:
                 error = raised
                 if fatal or not isinstance(raised, H5FlowError):
                     # Others may still send to this rank, and never come to the exchange.
-                    self.guard.ending(1, _report_of(_trace_of(raised), _message_of(raised)))
-        acts = self.exchange(Outcome(tag, _as_strings(error), answer if self.rank == 0 else None))
+                    self.guard.ending(1, report_of(trace_of(raised), message_of(raised)))
+        acts = self.exchange(
+            Outcome(tag, error_as_strings(error), answer if self.rank == 0 else None)
+        )
         outcomes = [act for act in acts if isinstance(act, Outcome)]
         for rank, other in enumerate(outcomes):
             if other.error is None:
@@ -301,8 +262,8 @@ class Channel:
             name, message, advice = other.error
             if not fatal and name:
                 known = error if isinstance(error, H5FlowError) else None
-                raise Refused(known or _from_strings(name, message, advice))
-            self._stop(rank, Failed(tag, message, _trace_of(error)))
+                raise Refused(known or error_from_strings(name, message, advice))
+            self._stop(rank, Failed(tag, message, trace_of(error)))
             if rank == self.rank and error is not None:
                 raise error
             self.check()
@@ -388,46 +349,5 @@ class Channel:
         self.failure, self._failed_rank = failed, rank
         if failed.of_chunk:
             return  # others may take as long as they need for theirs
-        report = _report_of(failed.traceback, failed.error) if rank == self.rank else ""
+        report = report_of(failed.traceback, failed.error) if rank == self.rank else ""
         self.guard.ending(failed.status, report)
-
-
-def _report_of(trace: str, message: str) -> str:
-    return f"{trace}h5flow: error: {message}"
-
-
-def _trace_of(error: BaseException | None) -> str:
-    if error is None:
-        return ""
-    origin = error.__cause__ or error  # what a user's class raised
-    return "".join(traceback.format_exception(type(origin), origin, origin.__traceback__))
-
-
-def _as_strings(error: BaseException | None) -> tuple[str, str, str] | None:
-    if error is None:
-        return None
-    if isinstance(error, H5FlowError):
-        return type(error).__name__, error.message, error.advice or ""
-    return "", describe_error(error), ""
-
-
-def _from_strings(name: str, message: str, advice: str) -> H5FlowError:
-    kind: type[H5FlowError] = getattr(errors, name, H5FlowError)
-    return kind(message, advice=advice or None)
-
-
-def _message_of(error: BaseException) -> str:
-    return error.message if isinstance(error, H5FlowError) else describe_error(error)
-
-
-def _status_of(error: BaseException) -> int:
-    if isinstance(error, H5FlowError):
-        return error.exit_status
-    return getattr(error, "exit_status", 130) if isinstance(error, KeyboardInterrupt) else 1
-
-
-def describe_error(error: BaseException) -> str:
-    """Return an exception in a line."""
-    if isinstance(error, SystemExit):
-        return f"it called sys.exit({'' if error.code is None else error.code})"
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -12,7 +12,8 @@ from h5flow.comm.serial import SerialCommunicator
 from h5flow.errors import DataError, H5FlowError, OtherRankError
 from h5flow.testing.ranks import ThreadCommunicator, run_on_ranks
 from h5flow.transaction.acts import EndOfHook, Reserve, Tag
-from h5flow.transaction.channel import Channel, Refused, describe_error
+from h5flow.transaction.channel import Channel, Refused
+from h5flow.transaction.error_texts import describe_error
 
 TAG = Tag(2, "pairs", "run")
 
