@@ -10,6 +10,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from h5py._objects import phil
 
 from h5flow.io.chunk_index import ChunkIndex, chunk_index, has_plain_file
 from h5flow.io.chunks import row_bytes
@@ -98,8 +99,9 @@ class DirectRows:
         index = self._index
         rows = np.empty((stop - start, *self.shape[1:]), self.dtype)
         target = rows.reshape(-1).view(np.uint8)
-        # One of our own: another thread may close the file.
-        descriptor = os.dup(h5py.h5i.get_file_id(self.id).get_vfd_handle())
+        # One of our own, for another thread may close the file: not meanwhile, though.
+        with phil:
+            descriptor = os.dup(h5py.h5i.get_file_id(self.id).get_vfd_handle())
 
         def fill(numbers: range) -> None:
             for number in numbers:
