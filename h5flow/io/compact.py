@@ -10,7 +10,7 @@ from h5flow.events import Observer, ignore_event
 from h5flow.io.copy import Progress, copy_all_objects
 from h5flow.io.objects import stored_bytes
 from h5flow.io.open_file import open_file
-from h5flow.io.space import check_free_space, is_out_of_space, out_of_space
+from h5flow.io.space import check_free_space, whole_or_nothing
 
 __all__ = ["compact", "compact_in_place"]
 
@@ -48,13 +48,8 @@ def compact(
         size = stored_bytes(file)
         check_free_space(destination, size)
         progress = Progress(observe, str(source), size)
-        try:
+        with whole_or_nothing(destination, size):
             copy_all_objects(file, destination, progress, exclude)
-        except BaseException as error:
-            destination.unlink(missing_ok=True)
-            if is_out_of_space(error):
-                raise out_of_space(destination, size) from error
-            raise
     progress.finish()
 
 

@@ -14,7 +14,7 @@ from h5flow.io.clone import PIECE_BYTES, copy_bytes, share_blocks
 from h5flow.io.links import depends_on_folder, rebase_link, virtual_sources
 from h5flow.io.objects import Mirror, copy_object, has_track_order, mirror_tree
 from h5flow.io.open_file import open_file
-from h5flow.io.space import check_free_space, is_out_of_space, out_of_space
+from h5flow.io.space import check_free_space, whole_or_nothing
 from h5flow.io.superblock import read_superblock
 
 __all__ = ["Progress", "copy_all_objects", "copy_input"]
@@ -86,18 +86,12 @@ def copy_input(
     size = source.stat().st_size if source.is_file() else 0
     progress = Progress(observe, str(source), size)
     # Open as long as the copy takes: HDF5's lock keeps others from writing the source.
-    with open_file(source, "r") as file:
-        try:
-            if _is_cloneable(source, destination, file):
-                _clone(source, destination, progress, exclude)
-            else:
-                check_free_space(destination, size)
-                copy_all_objects(file, destination, progress, exclude)
-        except BaseException as error:
-            destination.unlink(missing_ok=True)
-            if is_out_of_space(error):
-                raise out_of_space(destination, size) from error
-            raise
+    with open_file(source, "r") as file, whole_or_nothing(destination, size):
+        if _is_cloneable(source, destination, file):
+            _clone(source, destination, progress, exclude)
+        else:
+            check_free_space(destination, size)
+            copy_all_objects(file, destination, progress, exclude)
     progress.finish()
 
 

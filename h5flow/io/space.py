@@ -12,7 +12,14 @@ import h5py
 
 from h5flow.errors import H5FlowError, NoRoomError
 
-__all__ = ["Room", "check_free_space", "full_disk_named", "is_out_of_space", "out_of_space"]
+__all__ = [
+    "Room",
+    "check_free_space",
+    "full_disk_named",
+    "is_out_of_space",
+    "out_of_space",
+    "whole_or_nothing",
+]
 
 # More than HDF5 takes for the metadata of what is written between two flushes.
 METADATA_BYTES = 2**20
@@ -49,6 +56,24 @@ def out_of_space(destination: Path, needed: int, table: str = "") -> NoRoomError
         f"it needs {_readable(needed)}, and {_readable(free)} are free",
         advice=ADVICE,
     )
+
+
+@contextmanager
+def whole_or_nothing(destination: Path, needed: int) -> Iterator[None]:
+    """Remove a new file of `needed` bytes where the block that makes it fails.
+
+    Raises
+    ------
+    NoRoomError
+        It failed because it does not fit.
+    """
+    try:
+        yield
+    except BaseException as error:
+        destination.unlink(missing_ok=True)
+        if is_out_of_space(error):
+            raise out_of_space(destination, needed) from error
+        raise
 
 
 @contextmanager

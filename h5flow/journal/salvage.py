@@ -11,7 +11,7 @@ from h5flow.io.clone import copy_bytes, share_blocks
 from h5flow.io.damage import damage_named
 from h5flow.io.edit import edit_at_once, finish_edit
 from h5flow.io.external import put_back
-from h5flow.io.space import check_free_space, is_out_of_space, out_of_space
+from h5flow.io.space import check_free_space, whole_or_nothing
 from h5flow.journal.checkpoint import CHECKPOINTS, read_checkpoint
 from h5flow.journal.in_place import replaced_by_copy
 from h5flow.journal.repair import REPAIRED_SUFFIX
@@ -62,14 +62,10 @@ def salvage_file(path: Path) -> None:
 
 def _copy(path: Path, copy: Path) -> None:
     size = path.stat().st_size
-    try:
+    with whole_or_nothing(copy, size):
         if not share_blocks(path, copy):
             check_free_space(copy, size)
             copy_bytes(path, copy, lambda done: None)
-    except OSError as error:
-        if is_out_of_space(error):
-            raise out_of_space(copy, size) from error
-        raise
 
 
 def _make_ordinary(copy: Path, path: Path) -> None:
