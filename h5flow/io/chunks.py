@@ -24,10 +24,9 @@ def row_bytes(dtype: np.dtype[Any], row_shape: tuple[int, ...]) -> int:
 def rows_per_hdf5_chunk(dtype: np.dtype[Any], row_shape: tuple[int, ...] = ()) -> int:
     """Return how many rows a chunk of a new table holds: a power of two, up to 1 MiB of them.
 
-    So what a loop makes of each of its chunks, which mostly are powers of two as well, begins and
-    ends with HDF5 chunks.
+    So are the chunks of a loop: where it makes a row of each, the new rows fill whole HDF5 chunks.
     """
-    return 1 << max(1, HDF5_CHUNK_BYTES // row_bytes(dtype, row_shape)).bit_length() - 1
+    return _power_of_two(HDF5_CHUNK_BYTES // row_bytes(dtype, row_shape))
 
 
 def rows_per_loop_chunk(
@@ -45,9 +44,13 @@ def rows_per_loop_chunk(
     Returns
     -------
     int
-        About 4 MiB of rows: a multiple of `chunk_rows`, so that no HDF5 chunk is read twice.
+        2 to 4 MiB of rows: a power of two of them, or of `chunk_rows`, so that no HDF5 chunk is
+        read twice.
     """
-    rows = max(1, LOOP_CHUNK_BYTES // row_bytes(dtype, row_shape))
-    if not chunk_rows:
-        return rows
-    return max(1, rows // chunk_rows) * chunk_rows
+    rows = LOOP_CHUNK_BYTES // row_bytes(dtype, row_shape)
+    return _power_of_two(rows // chunk_rows) * chunk_rows if chunk_rows else _power_of_two(rows)
+
+
+def _power_of_two(most: int) -> int:
+    """Return the largest one up to `most`, at least 1."""
+    return 1 << max(1, most).bit_length() - 1

@@ -33,7 +33,7 @@ class H5FlowDatasetLoopGenerator(H5FlowGenerator):
     Parameters
     ----------
     chunk_size : int or "auto"
-        Rows per chunk; ``"auto"`` takes about 4 MiB, a multiple of the dataset's HDF5 chunk,
+        Rows per chunk; ``"auto"`` takes 2 to 4 MiB, a multiple of the dataset's HDF5 chunk,
         whatever the backend and the number of ranks are; and less where a chunk and the rows
         linked to it would take more than 64 MiB, as far as that is known before the loop. Where
         4 MiB are too much for a device, it takes less everywhere, and warns.

@@ -1,4 +1,4 @@
-"""Sizes of chunks: up to 1 MiB in a file, about 4 MiB in a loop."""
+"""Sizes of chunks: up to 1 MiB in a file, 2 to 4 MiB in a loop."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def test_a_loop_never_reads_a_chunk_twice_and_takes_a_few_mib(
     rows = rows_per_loop_chunk(dtype, (side,), chunk_rows)
     assert rows % chunk_rows == 0
     row_bytes = size * side
-    assert rows == chunk_rows or 2 * MIB < rows * row_bytes <= 4 * MIB
+    assert rows == chunk_rows or 2 * MIB <= rows * row_bytes <= 4 * MIB
+    assert (rows // chunk_rows).bit_count() == 1
 
 
 def test_a_loop_over_a_contiguous_dataset_takes_4_mib() -> None:
