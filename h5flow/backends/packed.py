@@ -11,13 +11,15 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from time import perf_counter
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from h5flow.arrays import dtype_of
 from h5flow.backends.array_api import ArrayAPIBackend
-from h5flow.backends.protocol import Uploaded
+
+if TYPE_CHECKING:
+    from h5flow.backends.protocol import Uploaded
 
 __all__ = ["PackedBackend"]
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from h5flow.cli.messages import log_shown, say, warnings_shown
 from h5flow.cli.options import Parser
 from h5flow.cli.report import paragraph
 from h5flow.errors import H5FlowError, UsageError
+
+if TYPE_CHECKING:
+    from h5flow.journal.finding import Finding
 
 __all__ = ["run_check"]
 
@@ -81,7 +84,6 @@ def _check_workflows(configs: Sequence[str], stream: TextIO) -> int:
 
 
 def _check_file(name: str, repair: bool, stream: TextIO) -> int:
-    from h5flow.journal.finding import Finding
     from h5flow.journal.inspection import inspect_file
 
     def tell(finding: Finding) -> None:

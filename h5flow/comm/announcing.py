@@ -16,10 +16,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from h5flow.comm.protocol import Announce
 from h5flow.errors import H5FlowError
+
+if TYPE_CHECKING:
+    from h5flow.comm.protocol import Announce
 
 __all__ = ["COLLECTIVES", "Announcer", "announcing"]
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from h5flow.comm.absence import expect_all, tell_launcher_at_exit
-from h5flow.comm.protocol import Communicator
 from h5flow.errors import UsageError
 from h5flow.registry import Registry
 
 if TYPE_CHECKING:
+    from h5flow.comm.protocol import Communicator
+
     #: Whether the run is on MPI: what was chosen last, or before that what `auto` would choose.
     H5FLOW_MPI: bool
 

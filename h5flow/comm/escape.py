@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from h5flow.comm.protocol import Communicator
 from h5flow.errors import H5FlowError
+
+if TYPE_CHECKING:
+    from h5flow.comm.protocol import Communicator
 
 __all__ = ["end_all_on_escape"]
 

@@ -6,8 +6,10 @@ import faulthandler
 import math
 import sys
 import threading
+from typing import TYPE_CHECKING
 
-from h5flow.comm.interruptions import Shield
+if TYPE_CHECKING:
+    from h5flow.comm.interruptions import Shield
 
 __all__ = ["LastResort"]
 

@@ -18,12 +18,13 @@ from h5flow.comm.absence import LAUNCHER_READS_SECONDS
 from h5flow.comm.announcing import Announcer, announcing
 from h5flow.comm.buffers import contiguous_bytes
 from h5flow.comm.escape import end_all_on_escape
-from h5flow.comm.protocol import Announce
 from h5flow.comm.waiting import wait_until
 from h5flow.errors import H5FlowError, UsageError
 
 if TYPE_CHECKING:
     from mpi4py import MPI
+
+    from h5flow.comm.protocol import Announce
 
 __all__ = ["MpiCommunicator", "load_mpi", "world_communicator"]
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from h5flow.comm.one_rank import OneRankComm
-from h5flow.comm.protocol import Announce
 from h5flow.errors import H5FlowError
+
+if TYPE_CHECKING:
+    from h5flow.comm.protocol import Announce
 
 __all__ = ["SerialCommunicator"]
 

@@ -10,9 +10,12 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from h5flow import errors
-from h5flow.comm.protocol import Communicator
+
+if TYPE_CHECKING:
+    from h5flow.comm.protocol import Communicator
 
 __all__ = ["Situation", "Witness"]
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from h5flow.comm.interruptions import Shield
-from h5flow.comm.protocol import Communicator
 from h5flow.comm.situation import Situation, Witness
 from h5flow.comm.verdict import Verdict, within
+
+if TYPE_CHECKING:
+    from h5flow.comm.protocol import Communicator
 
 __all__ = ["ANSWER_SECONDS", "Stall", "stall_report"]
 

@@ -7,9 +7,10 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from h5flow.comm.protocol import Communicator
+if TYPE_CHECKING:
+    from h5flow.comm.protocol import Communicator
 
 __all__ = ["Verdict", "execute", "within"]
 

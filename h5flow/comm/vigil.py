@@ -10,14 +10,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from h5flow.comm.grace import GRACE_SECONDS, Grace
 from h5flow.comm.interruptions import NUMBERS, Interruptions, Shield
 from h5flow.comm.last_resort import LastResort
-from h5flow.comm.protocol import Communicator
 from h5flow.comm.situation import Witness
 from h5flow.comm.stall import Stall
 from h5flow.comm.verdict import Verdict, execute
+
+if TYPE_CHECKING:
+    from h5flow.comm.protocol import Communicator
 
 __all__ = ["Vigil", "stop_unless_ended"]
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from h5flow.config.nodes import join_key
-from h5flow.config.tree import Node
 from h5flow.errors import Place, Problem, did_you_mean
+
+if TYPE_CHECKING:
+    from h5flow.config.tree import Node
 
 __all__ = ["Block", "Field", "Fields"]
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from h5flow.config.fields import Block, Field, Fields
+if TYPE_CHECKING:
+    from h5flow.config.fields import Block, Field, Fields
 
 __all__ = ["class_name", "compression", "dataset", "drop", "module"]
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
-from h5flow.config.fields import Block, Field, Fields
 from h5flow.config.names import dataset
 from h5flow.config.workflow import Layout, Requirement
 from h5flow.errors import did_you_mean
+
+if TYPE_CHECKING:
+    from h5flow.config.fields import Block, Field, Fields
 
 __all__ = ["requires"]
 

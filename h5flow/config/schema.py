@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from h5flow.config.fields import Block, Field, Fields
 from h5flow.config.names import class_name, compression, dataset, drop, module
 from h5flow.config.requirements import requires
-from h5flow.config.tree import Node
 from h5flow.config.workflow import GeneratorSpec, ResourceSpec, StageSpec, Workflow
 from h5flow.errors import Place, Problem, did_you_mean
+
+if TYPE_CHECKING:
+    from h5flow.config.tree import Node
 
 __all__ = ["DEFAULT_GENERATOR", "read_workflow"]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from h5flow.errors import Place
+if TYPE_CHECKING:
+    from h5flow.errors import Place
 
 __all__ = ["GeneratorSpec", "Layout", "Requirement", "ResourceSpec", "StageSpec", "Workflow"]
 

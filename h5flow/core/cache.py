@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,7 +16,6 @@ from h5flow.core.next_chunk import NextChunk
 from h5flow.core.wanted import Path, Wanted, requirement_path
 from h5flow.data.access import read_linked, read_slice_on
 from h5flow.data.layout import clean_name, data_path
-from h5flow.data.linked_tables import LinkedTables
 from h5flow.data.presentation import present
 from h5flow.errors import (
     DataError,
@@ -28,6 +27,9 @@ from h5flow.errors import (
     PaddingError,
     did_you_mean,
 )
+
+if TYPE_CHECKING:
+    from h5flow.data.linked_tables import LinkedTables
 
 __all__ = ["CacheLoader"]
 

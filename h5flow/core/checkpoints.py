@@ -6,16 +6,13 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from h5flow.core.component import Component
 from h5flow.core.generator import H5FlowGenerator
 from h5flow.core.hooks import Hooks, Where
-from h5flow.core.loop import LoopResult
-from h5flow.core.output import OpenOutput
-from h5flow.core.parts import PlannedWorkflow
 from h5flow.core.stage import H5FlowStage
 from h5flow.core.stopping import StopRequest
 from h5flow.core.traces import traces
@@ -25,6 +22,11 @@ from h5flow.journal.checkpoint import PLACES, Checkpoint, pack
 from h5flow.journal.provenance import RunRecord, skipped_chunks
 from h5flow.journal.revival import tables_of
 from h5flow.transaction.acts import Tag
+
+if TYPE_CHECKING:
+    from h5flow.core.loop import LoopResult
+    from h5flow.core.output import OpenOutput
+    from h5flow.core.parts import PlannedWorkflow
 
 __all__ = [
     "Saver",

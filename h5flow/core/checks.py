@@ -8,16 +8,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 
 from h5flow.backends import check_backend
-from h5flow.config.workflow import GeneratorSpec, Requirement, Workflow
 from h5flow.core.component import Component, refused_params
 from h5flow.core.external_links import blocking_part
-from h5flow.core.output import OutputPlan
-from h5flow.core.parts import PlannedWorkflow, Spec
-from h5flow.core.request import RunRequest
 from h5flow.core.requirements import name_problems
 from h5flow.core.wanted import requirement_path
 from h5flow.data.inventory import Inventory, take_inventory
@@ -40,6 +37,12 @@ from h5flow.modules.dataset_loop import (
     check_chunk_size,
     loop_range,
 )
+
+if TYPE_CHECKING:
+    from h5flow.config.workflow import GeneratorSpec, Requirement, Workflow
+    from h5flow.core.output import OutputPlan
+    from h5flow.core.parts import PlannedWorkflow, Spec
+    from h5flow.core.request import RunRequest
 
 __all__ = ["check_classes", "check_contents", "check_request"]
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from h5flow.backends import Backend
 from h5flow.data.host_copies import to_host
 from h5flow.data.presentation import present
+
+if TYPE_CHECKING:
+    from h5flow.backends import Backend
 
 __all__ = ["ChunkCache"]
 

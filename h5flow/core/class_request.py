@@ -7,11 +7,13 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from h5flow.core import class_import, class_search
-from h5flow.core.class_search import Definition, Unparsable
 from h5flow.errors import DiscoveryError, Place, did_you_mean
+
+if TYPE_CHECKING:
+    from h5flow.core.class_search import Definition, Unparsable
 
 __all__ = ["ClassKind", "ClassRequest", "error_in_words"]
 

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 from h5flow.core import class_import, class_search
 from h5flow.core.class_request import ClassKind, ClassRequest, error_in_words
-from h5flow.core.class_search import Definition, Unparsable
 from h5flow.core.class_source import source_of, string_constants
 from h5flow.errors import H5FlowWarning, Place, did_you_mean
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
+
+    from h5flow.core.class_search import Definition, Unparsable
 
 __all__ = ["ClassKind", "find_class", "source_of", "string_constants"]
 

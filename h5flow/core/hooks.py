@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from h5flow.backends import Backend, moved_so_far
 from h5flow.core.component import Component, Surroundings, surrounded_by
-from h5flow.data.linked_tables import LinkedTables
 from h5flow.errors import H5FlowError, HookError, OrderError, OtherRankError
 from h5flow.events import FileTraffic, HookTimed, Moved, Observer
 from h5flow.io.metering import ReadMeter, metered
 from h5flow.transaction.acts import Tag
 from h5flow.transaction.error_texts import describe_error
+
+if TYPE_CHECKING:
+    from h5flow.data.linked_tables import LinkedTables
 
 __all__ = ["Hooks", "Where"]
 

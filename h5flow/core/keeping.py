@@ -5,17 +5,20 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from h5flow.core.checkpoints import Saver, Standing
-from h5flow.core.component import Component
-from h5flow.core.hooks import Hooks
 from h5flow.core.loop import LoopResult
 from h5flow.core.stage import H5FlowStage
 from h5flow.core.stopping import IN_TIME, WORDS
 from h5flow.errors import H5FlowWarning, Stopped
-from h5flow.journal.checkpoint import Checkpoint
 from h5flow.journal.provenance import skipped_chunks
-from h5flow.transaction.channel import Channel
+
+if TYPE_CHECKING:
+    from h5flow.core.component import Component
+    from h5flow.core.hooks import Hooks
+    from h5flow.journal.checkpoint import Checkpoint
+    from h5flow.transaction.channel import Channel
 
 __all__ = ["Keeper"]
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from h5flow.config.workflow import Requirement
 from h5flow.core.wanted import requirement_path
-from h5flow.data.linked_tables import LinkedTables
 from h5flow.io.chunks import LINKED_CHUNK_BYTES, row_bytes
 from h5flow.io.reading import read_slice
+
+if TYPE_CHECKING:
+    from h5flow.config.workflow import Requirement
+    from h5flow.data.linked_tables import LinkedTables
 
 __all__ = ["LinkedBytes"]
 

@@ -9,18 +9,20 @@ from functools import partial
 from itertools import count
 from operator import index
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from h5flow.backends import Backend, using
-from h5flow.config.workflow import Requirement
 from h5flow.core.cache import CacheLoader, requirements_so_far
 from h5flow.core.generator import H5FlowGenerator
 from h5flow.core.hooks import Hooks, Where
-from h5flow.core.skipping import Skipping
-from h5flow.core.stage import H5FlowStage
 from h5flow.errors import DataError
 from h5flow.events import ChunkDone, LoopFinished, Observer
-from h5flow.journal.provenance import SkippedChunk
+
+if TYPE_CHECKING:
+    from h5flow.config.workflow import Requirement
+    from h5flow.core.skipping import Skipping
+    from h5flow.core.stage import H5FlowStage
+    from h5flow.journal.provenance import SkippedChunk
 
 __all__ = ["LoopResult", "PlannedStage", "run_loop"]
 

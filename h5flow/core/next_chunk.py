@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from itertools import pairwise
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from h5flow.backends import Backend
-from h5flow.config.workflow import Requirement
 from h5flow.core.read_ahead import MOST_BYTES, ReadAhead
-from h5flow.core.wanted import Path, Wanted
 from h5flow.data.access import linked_reading, present_linked, slice_reading
 from h5flow.data.layout import data_path
-from h5flow.data.linked_tables import LinkedTables
 from h5flow.data.presentation import present
 from h5flow.io.chunks import row_bytes
+
+if TYPE_CHECKING:
+    from h5flow.backends import Backend
+    from h5flow.config.workflow import Requirement
+    from h5flow.core.wanted import Path, Wanted
+    from h5flow.data.linked_tables import LinkedTables
 
 __all__ = ["NextChunk"]
 

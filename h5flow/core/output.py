@@ -11,17 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import h5py
 
 from h5flow.core.completion import publish
 from h5flow.core.external_links import take_out_of_reach
-from h5flow.core.parts import PlannedWorkflow
-from h5flow.core.request import RunRequest
 from h5flow.data.data_manager import H5FlowDataManager
 from h5flow.data.layout import NOT_FOLLOWED
-from h5flow.data.linked_tables import LinkedTables
 from h5flow.errors import FileFormatError, H5FlowError, H5FlowWarning, UsageError
 from h5flow.events import HookTimed, Observer
 from h5flow.io.compact import compact
@@ -37,8 +34,13 @@ from h5flow.journal.provenance import RunRecord, read_records, write_record
 from h5flow.journal.revival import revive
 from h5flow.journal.working_file import WorkingFile, same_file
 from h5flow.storage import Storage, storage_of_run
-from h5flow.transaction.channel import Channel
 from h5flow.transaction.rendezvous import Rendezvous
+
+if TYPE_CHECKING:
+    from h5flow.core.parts import PlannedWorkflow
+    from h5flow.core.request import RunRequest
+    from h5flow.data.linked_tables import LinkedTables
+    from h5flow.transaction.channel import Channel
 
 __all__ = ["OpenOutput", "OutputPlan", "file_identity", "plan_output", "refuse_repeated_run"]
 

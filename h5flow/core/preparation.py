@@ -6,9 +6,9 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from h5flow.config import load_workflows
-from h5flow.config.workflow import Workflow
 from h5flow.core.checkpoints import (
     changes,
     identity_of,
@@ -29,7 +29,10 @@ from h5flow.journal.checkpoint import CHECKPOINTS, read_checkpoint
 from h5flow.journal.provenance import RunRecord, digest_of_input, read_records
 from h5flow.journal.revival import lost_tables
 from h5flow.journal.working_file import working_path_of
-from h5flow.transaction.channel import Channel
+
+if TYPE_CHECKING:
+    from h5flow.config.workflow import Workflow
+    from h5flow.transaction.channel import Channel
 
 __all__ = ["Preparation", "check_workflows", "prepare"]
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import h5flow
-from h5flow.core.parts import PlannedWorkflow
-from h5flow.core.request import RunRequest
 from h5flow.journal.provenance import RunRecord, StageRecord, digest_of_input
 from h5flow.journal.working_file import same_file
+
+if TYPE_CHECKING:
+    from h5flow.core.parts import PlannedWorkflow
+    from h5flow.core.request import RunRequest
 
 __all__ = ["run_record"]
 

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from h5flow.config.workflow import Workflow
-
 if TYPE_CHECKING:
+    from h5flow.config.workflow import Workflow
     from h5flow.events import Event
     from h5flow.journal.provenance import SkippedChunk  # numpy and h5py come with it
 

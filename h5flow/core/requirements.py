@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from h5flow.config.workflow import Requirement
 from h5flow.core.discovery import string_constants
-from h5flow.core.parts import PlannedWorkflow
-from h5flow.core.stage import H5FlowStage
 from h5flow.core.wanted import requirement_path
-from h5flow.data.inventory import Inventory
 from h5flow.data.layout import clean_name
 from h5flow.errors import DataError, Problem, did_you_mean
+
+if TYPE_CHECKING:
+    from h5flow.config.workflow import Requirement
+    from h5flow.core.parts import PlannedWorkflow
+    from h5flow.core.stage import H5FlowStage
+    from h5flow.data.inventory import Inventory
 
 __all__ = ["name_problems"]
 

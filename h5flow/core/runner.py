@@ -8,13 +8,11 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from h5flow.comm.protocol import Communicator
 from h5flow.config.workflow import Workflow
 from h5flow.core.checkpoints import Saver
 from h5flow.core.completion import publish_left
-from h5flow.core.output import OpenOutput
 from h5flow.core.preparation import Preparation, prepare
 from h5flow.core.ranks import one_voice, open_channel
 from h5flow.core.request import Recorder, RunRequest, RunSummary
@@ -22,8 +20,12 @@ from h5flow.core.stopping import StopRequest
 from h5flow.core.workflow import H5FlowManager, open_output
 from h5flow.errors import H5FlowWarning, UsageError
 from h5flow.events import Event, Observer, ignore_event
-from h5flow.journal.provenance import RunRecord
-from h5flow.transaction.channel import Channel
+
+if TYPE_CHECKING:
+    from h5flow.comm.protocol import Communicator
+    from h5flow.core.output import OpenOutput
+    from h5flow.journal.provenance import RunRecord
+    from h5flow.transaction.channel import Channel
 
 __all__ = ["execute", "run"]
 

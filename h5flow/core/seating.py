@@ -7,13 +7,16 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from h5flow.backends import Backend, NodeShare, choose_backend
 from h5flow.config.workflow import StageSpec, Workflow
-from h5flow.core.parts import Spec
-from h5flow.core.request import RunRequest
 from h5flow.errors import H5FlowWarning
-from h5flow.transaction.channel import Channel
+
+if TYPE_CHECKING:
+    from h5flow.core.parts import Spec
+    from h5flow.core.request import RunRequest
+    from h5flow.transaction.channel import Channel
 
 __all__ = ["Seat", "Seating", "room_of_all", "shared_devices"]
 

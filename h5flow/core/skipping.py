@@ -5,18 +5,20 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from h5flow.core.component import GIVEN, Component
 from h5flow.core.generator import H5FlowGenerator
-from h5flow.core.hooks import Hooks
 from h5flow.core.traces import trace_of
 from h5flow.errors import H5FlowError, H5FlowWarning, HookError
 from h5flow.events import ChunkSkipped, Observer
 from h5flow.journal.provenance import SkippedChunk
 from h5flow.transaction.acts import Tag
 from h5flow.transaction.error_texts import describe_error
-from h5flow.transaction.rendezvous import Rendezvous
+
+if TYPE_CHECKING:
+    from h5flow.core.hooks import Hooks
+    from h5flow.transaction.rendezvous import Rendezvous
 
 __all__ = ["Skipping"]
 

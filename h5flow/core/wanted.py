@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from h5flow.config.workflow import Layout, Requirement
 from h5flow.data.layout import clean_name
+
+if TYPE_CHECKING:
+    from h5flow.config.workflow import Layout, Requirement
 
 __all__ = ["Path", "Wanted", "requirement_path"]
 

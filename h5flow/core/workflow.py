@@ -9,11 +9,10 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from h5flow.config.workflow import GeneratorSpec, StageSpec, Workflow
 from h5flow.core.cache import CacheLoader
-from h5flow.core.checkpoints import Saver
 from h5flow.core.component import Component, Surroundings
 from h5flow.core.hooks import Hooks, Where
 from h5flow.core.keeping import Keeper
@@ -38,8 +37,11 @@ from h5flow.errors import (
     did_you_mean,
 )
 from h5flow.events import ConfigFinished, ConfigStarted, Observer, ignore_event
-from h5flow.journal.provenance import RunRecord
 from h5flow.modules.dataset_loop import H5FlowDatasetLoopGenerator
+
+if TYPE_CHECKING:
+    from h5flow.core.checkpoints import Saver
+    from h5flow.journal.provenance import RunRecord
 
 __all__ = ["H5FlowManager"]
 

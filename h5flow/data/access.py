@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -25,13 +25,15 @@ from h5flow.data.layout import (
     is_dataset_name,
     name_of_data_path,
 )
-from h5flow.data.linked_tables import LinkedTables
 from h5flow.data.presentation import present, present_jagged, present_padded
 from h5flow.errors import DataError, NoSuchDatasetError, did_you_mean
 from h5flow.io.reading import RowSource, read_rows, read_slice
 from h5flow.references.jagged import Jagged
-from h5flow.references.regions import Int64Array
 from h5flow.references.selection import select_rows
+
+if TYPE_CHECKING:
+    from h5flow.data.linked_tables import LinkedTables
+    from h5flow.references.regions import Int64Array
 
 __all__ = [
     "linked_reading",

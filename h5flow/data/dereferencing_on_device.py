@@ -10,13 +10,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 
 from h5flow.arrays import DeviceNamespace, array_in, dtype_of, is_device_array
-from h5flow.backends import Backend
 from h5flow.data.columns import Columns, MaskedColumns, gather
 from h5flow.data.following import Regions, follow_chain, missing_rows_warning
 from h5flow.data.host_copies import download, to_host
@@ -44,6 +43,9 @@ from h5flow.references.follow_on_device import (
 from h5flow.references.jagged import Jagged
 from h5flow.references.padding import check_budget
 from h5flow.references.regions import is_region_dtype
+
+if TYPE_CHECKING:
+    from h5flow.backends import Backend
 
 __all__ = [
     "DeviceReferences",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +15,9 @@ from h5flow.arrays import DeviceRows, array_in, dtype_of, is_device_array
 from h5flow.backends import Backend, owner_of
 from h5flow.data.columns import Columns, gather
 from h5flow.data.masked import MaskedArray
-from h5flow.storage.protocol import TableDescription
+
+if TYPE_CHECKING:
+    from h5flow.storage.protocol import TableDescription
 
 __all__ = ["DeviceResults", "Result"]
 

@@ -40,13 +40,13 @@ from h5flow.data.rows import (
 )
 from h5flow.errors import DataError, NoSuchDatasetError, ReverseReferenceError
 from h5flow.io.lookup import object_at
-from h5flow.io.reading import RowSource
 from h5flow.storage.protocol import CreateTable, Link, TableDescription, Write
-from h5flow.transaction.questions import Question
-from h5flow.transaction.rendezvous import Rendezvous
 
 if TYPE_CHECKING:
     from h5flow.data.device_results import DeviceResults
+    from h5flow.io.reading import RowSource
+    from h5flow.transaction.questions import Question
+    from h5flow.transaction.rendezvous import Rendezvous
 
 __all__ = ["Direction", "LinkedTables"]
 

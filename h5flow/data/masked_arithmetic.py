@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from h5flow.arrays import DeviceNamespace
 from h5flow.data.promotion import Operator, in_dtype, name_of, promoted
+
+if TYPE_CHECKING:
+    from h5flow.arrays import DeviceNamespace
 
 __all__ = ["Operand", "combined", "computed"]
 

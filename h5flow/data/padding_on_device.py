@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from h5flow.arrays import DeviceNamespace
 from h5flow.data.columns import Columns, HostField, MaskedColumns
 from h5flow.data.host_copies import download
 from h5flow.data.masked import MaskedArray
 from h5flow.references.padding import pad_cells, zero_rows
+
+if TYPE_CHECKING:
+    from h5flow.arrays import DeviceNamespace
 
 __all__ = ["pad"]
 

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from h5flow.arrays import array_in
-from h5flow.backends import Backend
 from h5flow.data.columns import Columns, HostField, MaskedColumns
-from h5flow.data.following import Cells
 from h5flow.data.host_copies import sequence_like
 from h5flow.data.masked import MaskedArray
 from h5flow.data.padding_on_device import pad
 from h5flow.references.jagged import Jagged
 from h5flow.references.padding import PADDING_BUDGET, check_budget, pad_cells
+
+if TYPE_CHECKING:
+    from h5flow.backends import Backend
+    from h5flow.data.following import Cells
 
 __all__ = ["padding_budget", "present", "present_jagged", "present_padded"]
 

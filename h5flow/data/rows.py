@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from h5flow.data.host_copies import download
 from h5flow.errors import DataError
-from h5flow.storage.protocol import Rows, TableDescription
+
+if TYPE_CHECKING:
+    from h5flow.storage.protocol import Rows, TableDescription
 
 __all__ = [
     "Reorder",

@@ -6,7 +6,7 @@ import os
 import threading
 from collections import OrderedDict
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -16,8 +16,10 @@ from h5flow.io.chunk_index import ChunkIndex, chunk_index, has_plain_file
 from h5flow.io.chunks import row_bytes
 from h5flow.io.codecs import Pipeline, UndecodableChunk, pipeline_of
 from h5flow.io.damage import DAMAGE
-from h5flow.io.deflate import Bytes
-from h5flow.io.workers import Workers
+
+if TYPE_CHECKING:
+    from h5flow.io.deflate import Bytes
+    from h5flow.io.workers import Workers
 
 __all__ = ["DirectRows", "direct_rows"]
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 
 from h5flow.io.codecs import Pipeline, pipeline_of
-from h5flow.io.deflate import Bytes
-from h5flow.io.workers import Workers
+
+if TYPE_CHECKING:
+    from h5flow.io.deflate import Bytes
+    from h5flow.io.workers import Workers
 
 __all__ = ["DirectChunks", "direct_chunks"]
 

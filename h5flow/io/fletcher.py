@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from h5flow.io.deflate import Bytes
+if TYPE_CHECKING:
+    from h5flow.io.deflate import Bytes
 
 __all__ = ["fletcher32"]
 

@@ -12,10 +12,10 @@ from h5flow.core.component import surroundings
 from h5flow.core.generator import H5FlowGenerator
 from h5flow.errors import H5FlowWarning, UsageError
 from h5flow.io.chunks import row_bytes, rows_per_loop_chunk
-from h5flow.storage.protocol import TableDescription
 
 if TYPE_CHECKING:
     from h5flow.core.linked_bytes import LinkedBytes
+    from h5flow.storage.protocol import TableDescription
 
 __all__ = ["H5FlowDatasetLoopGenerator", "check_chunk_size", "chunk_rows", "loop_range"]
 

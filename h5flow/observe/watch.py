@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from types import TracebackType
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from h5flow.events import CheckpointSaved, Event, Published
 from h5flow.observe.profile import Profile, print_profile
 from h5flow.observe.progress import Progress, make_progress
 from h5flow.observe.summary import Summary, print_summary
-from h5flow.observe.track import Clock
+
+if TYPE_CHECKING:
+    from h5flow.events import CheckpointSaved, Event, Published
+    from h5flow.observe.track import Clock
 
 __all__ = ["Watch"]
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from h5flow.arrays import DeviceNamespace
 from h5flow.references.follow import Followed
+
+if TYPE_CHECKING:
+    from h5flow.arrays import DeviceNamespace
 
 __all__ = ["cells_on_device", "compose_on_device", "follow_on_device"]
 

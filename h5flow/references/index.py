@@ -6,12 +6,15 @@ Where regions overlap, few references of a row lie in a long region. An index ha
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from h5flow.references.ordering import grouping, sort_rows
-from h5flow.references.regions import Int64Array
+
+if TYPE_CHECKING:
+    from h5flow.references.regions import Int64Array
 
 __all__ = ["WIDE_ROWS", "IndexPart", "index_part", "overlaps", "parts_of"]
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from h5flow.arrays import namespace_of
 from h5flow.errors import DataError
-from h5flow.references.regions import Int64Array
+
+if TYPE_CHECKING:
+    from h5flow.references.regions import Int64Array
 
 __all__ = ["Jagged"]
 

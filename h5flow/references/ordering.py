@@ -6,9 +6,12 @@ that one long array takes: both together are faster than sorting a key of 64 bit
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from h5flow.references.regions import Int64Array
+if TYPE_CHECKING:
+    from h5flow.references.regions import Int64Array
 
 __all__ = ["grouping", "sort_rows"]
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from h5flow.arrays import dtype_of
 from h5flow.errors import PaddingError
-from h5flow.references.jagged import Jagged
-from h5flow.references.regions import Int64Array
+
+if TYPE_CHECKING:
+    from h5flow.references.jagged import Jagged
+    from h5flow.references.regions import Int64Array
 
 __all__ = [
     "PADDING_BUDGET",

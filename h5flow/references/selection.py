@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from h5flow.errors import DataError
-from h5flow.references.regions import Int64Array
+
+if TYPE_CHECKING:
+    from h5flow.references.regions import Int64Array
 
 __all__ = ["select_rows"]
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 import h5py
 
 from h5flow.io.direct_reading import direct_rows
 from h5flow.io.hdf5_rows import hdf5_rows
-from h5flow.io.reading import RowSource
-from h5flow.io.workers import Workers
+
+if TYPE_CHECKING:
+    from h5flow.io.reading import RowSource
+    from h5flow.io.workers import Workers
 
 __all__ = ["DirectTables"]
 

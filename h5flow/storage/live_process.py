@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 
 from h5flow.io.damage import unreadable
-from h5flow.io.reading import RowSource
 from h5flow.io.space import full_disk_named
 from h5flow.io.survey import unreadable_tables
 from h5flow.storage.single_process import SingleProcessStorage
 from h5flow.storage.writer import Writer
+
+if TYPE_CHECKING:
+    from h5flow.io.reading import RowSource
 
 __all__ = ["LiveProcessStorage"]
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 
-from h5flow.io.workers import Workers
 from h5flow.references.regions import Int64Array, merge
-from h5flow.storage.protocol import Rows
 from h5flow.storage.table import Table
+
+if TYPE_CHECKING:
+    from h5flow.io.workers import Workers
+    from h5flow.storage.protocol import Rows
 
 __all__ = ["RegionTable", "is_region_table"]
 

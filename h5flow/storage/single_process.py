@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -19,17 +19,19 @@ from h5flow.io.chunks import rows_per_hdf5_chunk
 from h5flow.io.filters import filter_arguments
 from h5flow.io.lookup import object_at
 from h5flow.io.open_file import open_file
-from h5flow.io.reading import RowSource
 from h5flow.io.removal import remove_object
 from h5flow.io.space import Room, full_disk_named
 from h5flow.io.workers import Workers
 from h5flow.references.regions import touched_rows
 from h5flow.storage.direct_tables import DirectTables
 from h5flow.storage.linked import LinkedDatasets
-from h5flow.storage.protocol import Batch, CreateTable, Link, SetAttributes, TableDescription
 from h5flow.storage.region_table import RegionTable, is_region_table
 from h5flow.storage.table import Table
 from h5flow.storage.undo import UndoLog
+
+if TYPE_CHECKING:
+    from h5flow.io.reading import RowSource
+    from h5flow.storage.protocol import Batch, CreateTable, Link, SetAttributes, TableDescription
 
 __all__ = ["SingleProcessStorage"]
 

@@ -5,21 +5,23 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import h5py
 
 from h5flow.comm.cores import physical_cores
-from h5flow.comm.protocol import Communicator
 from h5flow.errors import NoSuchDatasetError
-from h5flow.io.reading import RowSource
 from h5flow.io.workers import Workers
 from h5flow.storage.direct_tables import DirectTables
 from h5flow.storage.lasting import LastingDatasets
-from h5flow.storage.protocol import Batch, TableDescription
 from h5flow.storage.single_process import SingleProcessStorage
 from h5flow.storage.transfer import LARGEST_PIECE, receive_batches, send_batch
 from h5flow.storage.writer import Writer
+
+if TYPE_CHECKING:
+    from h5flow.comm.protocol import Communicator
+    from h5flow.io.reading import RowSource
+    from h5flow.storage.protocol import Batch, TableDescription
 
 __all__ = ["Reader", "SingleWriterStorage"]
 

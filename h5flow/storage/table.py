@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -14,8 +14,10 @@ from h5flow.io.chunks import row_bytes
 from h5flow.io.direct_writing import DirectChunks, direct_chunks
 from h5flow.io.moving import put_rows
 from h5flow.io.reading import near_runs, take_rows
-from h5flow.io.workers import Workers
 from h5flow.storage.protocol import Rows, TableDescription
+
+if TYPE_CHECKING:
+    from h5flow.io.workers import Workers
 
 __all__ = ["Table"]
 

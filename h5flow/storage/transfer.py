@@ -10,12 +10,14 @@ import pickle
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from h5flow.comm.protocol import Communicator
 from h5flow.storage.protocol import Batch, Link, SetAttributes, Write
+
+if TYPE_CHECKING:
+    from h5flow.comm.protocol import Communicator
 
 __all__ = ["LARGEST_PIECE", "receive_batches", "send_batch", "split"]
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 
 from h5flow.io.lookup import object_at
 from h5flow.storage.protocol import Batch, Write
-from h5flow.storage.table import Table
+
+if TYPE_CHECKING:
+    from h5flow.storage.table import Table
 
 __all__ = ["UndoLog"]
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 
 from h5flow.errors import NoSuchDatasetError
 from h5flow.io.edit import edit_at_once
 from h5flow.io.open_file import open_file
-from h5flow.io.reading import RowSource
 from h5flow.io.removal import remove_object
 from h5flow.io.space import Room, full_disk_named
 from h5flow.storage.lasting import LastingDatasets
-from h5flow.storage.protocol import Batch
 from h5flow.storage.single_process import SingleProcessStorage
+
+if TYPE_CHECKING:
+    from h5flow.io.reading import RowSource
+    from h5flow.storage.protocol import Batch
 
 __all__ = ["Writer"]
 

@@ -9,15 +9,17 @@ Examples
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from h5flow.comm.announcing import Announcer, announcing
 from h5flow.comm.buffers import contiguous_bytes
-from h5flow.comm.protocol import Announce
 from h5flow.errors import H5FlowError
 from h5flow.testing.ranks_circle import Message, Posted
 from h5flow.testing.ranks_group import BrokenGroupError, RankGroup
 from h5flow.testing.thread_comm import ThreadComm
+
+if TYPE_CHECKING:
+    from h5flow.comm.protocol import Announce
 
 __all__ = ["BrokenGroupError", "RankGroup", "ThreadCommunicator", "run_on_ranks"]
 

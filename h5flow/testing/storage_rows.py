@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 
 from h5flow.storage.protocol import Batch, CreateTable, Link, SetAttributes, Write
 from h5flow.storage.single_process import SingleProcessStorage
-from h5flow.testing.storage_on_ranks import StorageOnRank
+
+if TYPE_CHECKING:
+    from h5flow.testing.storage_on_ranks import StorageOnRank
 
 __all__ = [
     "EVENTS",

@@ -7,12 +7,14 @@ rank 0's handle. All else is the storage of ranks that are processes.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 
-from h5flow.storage.protocol import RowSource
 from h5flow.storage.single_writer import Reader, SingleWriterStorage
+
+if TYPE_CHECKING:
+    from h5flow.storage.protocol import RowSource
 
 __all__ = ["SharedFileStorage"]
 

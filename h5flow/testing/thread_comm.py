@@ -12,13 +12,15 @@ import pickle
 from collections.abc import Iterable
 from functools import reduce
 from itertools import accumulate
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from h5flow.comm.mailbox import check_rank
 from h5flow.errors import DataError
 from h5flow.testing.ranks_circle import Circle
-from h5flow.testing.ranks_group import RankGroup
 from h5flow.testing.thread_buffers import BufferCollectives
+
+if TYPE_CHECKING:
+    from h5flow.testing.ranks_group import RankGroup
 
 __all__ = ["ThreadComm"]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import operator
 import pickle
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from h5flow.comm.buffers import elements
 from h5flow.comm.mailbox import (
@@ -24,7 +24,9 @@ from h5flow.comm.mailbox import (
 )
 from h5flow.errors import DataError
 from h5flow.testing.ranks_circle import Circle, Message, Posted
-from h5flow.testing.ranks_group import RankGroup
+
+if TYPE_CHECKING:
+    from h5flow.testing.ranks_group import RankGroup
 
 __all__ = ["Messages", "Request"]
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from h5flow.storage.protocol import CreateTable
+if TYPE_CHECKING:
+    from h5flow.storage.protocol import CreateTable
 
 __all__ = [
     "Act",

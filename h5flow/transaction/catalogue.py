@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from h5flow.storage.protocol import TableDescription
-from h5flow.transaction.acts import Linked
+if TYPE_CHECKING:
+    from h5flow.storage.protocol import TableDescription
+    from h5flow.transaction.acts import Linked
 
 __all__ = ["Catalogue", "Standing"]
 

@@ -11,9 +11,8 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from h5flow.comm.protocol import Communicator
 from h5flow.errors import H5FlowError, OtherRankError
 from h5flow.events import Observer, Waited, ignore_event
 from h5flow.transaction.acts import Act, EndOfHook, Failed, Outcome, Queued, Tag
@@ -28,6 +27,9 @@ from h5flow.transaction.error_texts import (
 )
 from h5flow.transaction.guard import Guard, Unguarded
 from h5flow.transaction.messages import decode, encode
+
+if TYPE_CHECKING:
+    from h5flow.comm.protocol import Communicator
 
 __all__ = ["Channel", "Refused"]
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from h5flow.storage.protocol import Batch, CreateTable, Storage, TableDescription, Write
-from h5flow.transaction.acts import Tag
-from h5flow.transaction.catalogue import Catalogue, Standing
-from h5flow.transaction.channel import Channel
-from h5flow.transaction.placement import Placement
+
+if TYPE_CHECKING:
+    from h5flow.transaction.acts import Tag
+    from h5flow.transaction.catalogue import Catalogue, Standing
+    from h5flow.transaction.channel import Channel
+    from h5flow.transaction.placement import Placement
 
 __all__ = ["Milestones"]
 

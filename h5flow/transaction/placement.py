@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from h5flow.storage.protocol import Batch, CreateTable, Storage, TableDescription, Write
 from h5flow.transaction.acts import Flush, Outcome, Queued, Tag
-from h5flow.transaction.catalogue import Catalogue
-from h5flow.transaction.channel import Channel
-from h5flow.transaction.ledger import Ledger
 from h5flow.transaction.queue import Queue, summary_of
+
+if TYPE_CHECKING:
+    from h5flow.transaction.catalogue import Catalogue
+    from h5flow.transaction.channel import Channel
+    from h5flow.transaction.ledger import Ledger
 
 __all__ = ["Placement"]
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import h5py
 
 from h5flow.io.damage import damage_named
 from h5flow.io.metadata import Metadata
-from h5flow.storage.protocol import Storage
-from h5flow.transaction.acts import Tag
-from h5flow.transaction.channel import Channel
+
+if TYPE_CHECKING:
+    from h5flow.storage.protocol import Storage
+    from h5flow.transaction.acts import Tag
+    from h5flow.transaction.channel import Channel
 
 __all__ = ["Question", "Questions"]
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from h5flow.errors import H5FlowWarning, NoSuchDatasetError, OrderError
-from h5flow.io.reading import RowSource
-from h5flow.storage.protocol import CreateTable, Link, Storage, TableDescription, Write
 from h5flow.transaction.acts import (
     Act,
     Ask,
@@ -33,6 +31,10 @@ from h5flow.transaction.milestones import Milestones
 from h5flow.transaction.overlay import Overlay, appended, widened
 from h5flow.transaction.placement import Placement
 from h5flow.transaction.questions import Question, Questions
+
+if TYPE_CHECKING:
+    from h5flow.io.reading import RowSource
+    from h5flow.storage.protocol import CreateTable, Link, Storage, TableDescription, Write
 
 __all__ = ["Rendezvous"]
 
