@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from h5flow.cli.arguments import Command, parse, without_ranks
@@ -15,7 +14,6 @@ from h5flow.cli.messages import flush_stdout, log_shown, prepare_streams, say, w
 from h5flow.cli.options import USAGE
 from h5flow.cli.report import paragraph, report_on
 from h5flow.cli.signals import interruptible
-from h5flow.cli.tracing import make_trace, save_alone
 from h5flow.comm.choose import is_one_of_many, launched_rank
 from h5flow.core.stopping import StopRequest
 from h5flow.errors import H5FlowError, OtherRankError, Stopped, UsageError
@@ -63,7 +61,7 @@ def _parsed(words: Sequence[str]) -> int:
         if words[0] in {"check", "index"}:
             return _look_after_files(words[0], words[1:])
         command = parse(words)
-        trace = make_trace(command.trace, command.request.configs) if command.trace else None
+        trace = _trace(command)
     except UsageError as error:
         # every rank reads the same words, and one answer is enough
         if launched_rank() == 0:
@@ -80,6 +78,14 @@ def _parsed(words: Sequence[str]) -> int:
         # mpiexec passes Ctrl-C on to ranks that may be ending already, since another was faster
         afterwards.ignored = status != 0 and is_one_of_many()
     return status
+
+
+def _trace(command: Command) -> Trace | None:
+    if not command.trace:
+        return None
+    from h5flow.cli.tracing import make_trace
+
+    return make_trace(command.trace, command.request.configs)
 
 
 def _look_after_files(what: str, words: Sequence[str]) -> int:
@@ -137,7 +143,7 @@ def _run(command: Command, stop: StopRequest, trace: Trace | None) -> int:
             if summary.skipped:
                 return _say_skipped(summary)
     except OtherRankError as error:
-        save_alone(trace)
+        _save_alone(trace)
         expect_end(error.exit_status)
         return error.exit_status
     except (Exception, KeyboardInterrupt, SystemExit) as error:
@@ -147,10 +153,17 @@ def _run(command: Command, stop: StopRequest, trace: Trace | None) -> int:
         is_failure = isinstance(error, H5FlowError) and not isinstance(error, Stopped)
         if is_failure and left is not None:
             say(f"h5flow: --resume goes on from {left}")
-        save_alone(trace)
+        _save_alone(trace)
         expect_end(report.status)
         return report.status
     return 0
+
+
+def _save_alone(trace: Trace | None) -> None:
+    if trace is not None:
+        from h5flow.cli.tracing import save_alone
+
+        save_alone(trace)
 
 
 def _say_skipped(summary: RunSummary) -> int:
@@ -166,6 +179,8 @@ def _say_skipped(summary: RunSummary) -> int:
 
 def _sample(output: str, watch: Watch) -> None:
     """Have the profile compare the run with what its bytes cost at least."""
+    from pathlib import Path
+
     from h5flow.core.sampling import sample_file
 
     # a comparison that cannot be made is no reason to fail

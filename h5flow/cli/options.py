@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
+from functools import partial
 from typing import Literal, NoReturn
 
 from h5flow import __version__
@@ -44,7 +47,7 @@ def make_parser(in_run: bool) -> Parser:
         usage=USAGE,
         description="Run workflows over the linked tables of an HDF5 file.",
         epilog=EXIT_STATUSES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=partial(argparse.RawDescriptionHelpFormatter, width=_width()),
         allow_abbrev=False,
     )
     _add_files(parser, in_run)
@@ -52,6 +55,18 @@ def make_parser(in_run: bool) -> Parser:
     _add_how(parser)
     _add_messages(parser)
     return parser
+
+
+def _width() -> int:
+    """Return the columns of the help, as argparse does, which imports a dozen modules to ask."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return int(columns) - 2
+    try:
+        found = os.get_terminal_size(sys.__stdout__.fileno()).columns if sys.__stdout__ else 0
+    except (ValueError, OSError):
+        found = 0
+    return (found or 80) - 2
 
 
 def _add_files(parser: Parser, in_run: bool) -> None:

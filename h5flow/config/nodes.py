@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -172,8 +173,9 @@ def _explanation(error: yaml.MarkedYAMLError) -> str:
 
 
 def _decode(content: bytes, file: str) -> str:
+    content = content.removeprefix(codecs.BOM_UTF8)
     try:
-        return content.decode("utf-8-sig")
+        return content.decode()
     except UnicodeDecodeError as error:
         start = content.rfind(b"\n", 0, error.start) + 1
         place = Place(file, content.count(b"\n", 0, start) + 1, error.start - start + 1)

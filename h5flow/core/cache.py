@@ -11,12 +11,9 @@ import numpy as np
 
 from h5flow.backends import Backend, choose_backend
 from h5flow.config.workflow import Requirement
-from h5flow.core.chunk_cache import ChunkCache
 from h5flow.core.next_chunk import NextChunk
 from h5flow.core.wanted import Path, Wanted, requirement_path
-from h5flow.data.access import read_linked, read_slice_on
 from h5flow.data.layout import clean_name, data_path
-from h5flow.data.presentation import present
 from h5flow.errors import (
     DataError,
     FileFormatError,
@@ -29,6 +26,7 @@ from h5flow.errors import (
 )
 
 if TYPE_CHECKING:
+    from h5flow.core.chunk_cache import ChunkCache
     from h5flow.data.linked_tables import LinkedTables
 
 __all__ = ["CacheLoader"]
@@ -62,6 +60,7 @@ class CacheLoader:
         self._strict = strict
         self._warned: set[str] = set()
         self._loaded: dict[str, Wanted] = {}
+        self._moving: ChunkCache | None = None
         self._iteration = 0
         self._backend: Backend = choose_backend("numpy")
         self._next = NextChunk(tables, self._source)
@@ -84,8 +83,13 @@ class CacheLoader:
 
     def begin_chunk(self, backends: Sequence[Backend] = ()) -> dict[str, Any]:
         """Return an empty cache for the next chunk, for stages on these backends."""
-        self._loaded = {}
-        return ChunkCache(backends[0]) if len(backends) > 1 else {}
+        self._loaded, self._moving = {}, None
+        if len(backends) < 2:
+            return {}
+        from h5flow.core.chunk_cache import ChunkCache
+
+        self._moving = ChunkCache(backends[0])
+        return self._moving
 
     def fill(
         self,
@@ -114,8 +118,8 @@ class CacheLoader:
             rows.
         """
         self._backend = backend or self._backend
-        if isinstance(cache, ChunkCache):
-            cache.hand_to(self._backend)
+        if self._moving is not None:
+            self._moving.hand_to(self._backend)
         source = Requirement(name=self._source_key, path=(self._source,))
         for requirement in (source, *requirements):
             name = requirement.name
@@ -206,6 +210,8 @@ class CacheLoader:
                 return self._without(requirement, path, missing)
             return self._aligned(requirement, path[-1], rows)
         if not missing:
+            from h5flow.data.access import read_linked
+
             return read_linked(
                 self._tables,
                 path,
@@ -276,8 +282,12 @@ class CacheLoader:
 
     def _take(self, requirement: Requirement, name: str, rows: slice) -> Any:
         if requirement.index_only:
+            from h5flow.data.presentation import present
+
             numbers = np.arange(max(rows.start, 0), max(rows.stop, 0), dtype=np.int64)
             return present(self._backend, numbers)
+        from h5flow.data.access import read_slice_on
+
         return read_slice_on(self._tables, name, rows, self._backend)
 
 

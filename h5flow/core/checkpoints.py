@@ -15,7 +15,6 @@ from h5flow.core.generator import H5FlowGenerator
 from h5flow.core.hooks import Hooks, Where
 from h5flow.core.stage import H5FlowStage
 from h5flow.core.stopping import StopRequest
-from h5flow.core.traces import traces
 from h5flow.errors import UsageError
 from h5flow.events import CheckpointSaved
 from h5flow.journal.checkpoint import PLACES, Checkpoint, pack
@@ -215,7 +214,7 @@ class Saver:
 
     def begin(self, parts: Iterable[Component]) -> None:
         """Take down what the parts of a workflow are like after `init`."""
-        self._fresh = {part.name: traces(part) for part in parts if _may_forget(part)}
+        self._fresh = {part.name: _traces(part) for part in parts if _may_forget(part)}
 
     def unsaved(self, parts: Iterable[Component]) -> tuple[str, ...]:
         """Return the parts that have changed since, on any rank, and do not say how. Collective."""
@@ -225,11 +224,17 @@ class Saver:
             return [
                 name
                 for name, fresh in self._fresh.items()
-                if name in known and traces(known[name]) != fresh
+                if name in known and _traces(known[name]) != fresh
             ]
 
         found = self._rendezvous.channel.by_each("looking for changes", changed)
         return tuple(sorted({name for names in found for name in names}))
+
+
+def _traces(part: Component) -> dict[str, bytes]:
+    from h5flow.core.traces import traces  # only where there are stages
+
+    return traces(part)
 
 
 def _may_forget(part: Component) -> bool:

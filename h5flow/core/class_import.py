@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 else:
     Loader = MetaPathFinder = object  # theirs come with a dozen modules more
 
-__all__ = ["LocalFinder", "import_file", "import_name"]
+__all__ = ["MACHINERY", "LocalFinder", "import_file", "import_name"]
+
+#: Files whose lines stand in every traceback of an import that fails.
+MACHINERY = frozenset({__file__, importlib.__file__, importlib.util.__file__})
 
 PRIVATE_ROOT = "h5flow_local_"
 H5FLOW_FOLDERS = tuple(os.path.realpath(folder) for folder in h5flow.__path__)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from h5flow.core import class_import, class_search
 from h5flow.errors import DiscoveryError, Place, did_you_mean
 
 if TYPE_CHECKING:
     from h5flow.core.class_search import Definition, Unparsable
 
 __all__ = ["ClassKind", "ClassRequest", "error_in_words"]
-
-IMPORT_MACHINERY = frozenset({class_import.__file__, importlib.__file__, importlib.util.__file__})
 
 
 @dataclass(frozen=True)
@@ -83,6 +79,8 @@ class ClassRequest:
                 f"{self.what} cannot be imported: {self.describe(broken)}",
                 "Correct the syntax of that file.",
             )
+        from h5flow.core import class_search
+
         # The name itself may stand in a docstring, which is no class.
         found = class_search.class_names(self.directory).union(offered)
         names = sorted(found - {self.classname})
@@ -95,6 +93,8 @@ class ClassRequest:
 
     def fail_no_module(self, module: str) -> NoReturn:
         """There is no such module, here or installed."""
+        from h5flow.core import class_search
+
         self.fail(
             f"there is no module '{module}' for {self.what}"
             f"{did_you_mean(module, sorted(class_search.module_names(self.directory)))}",
@@ -120,11 +120,13 @@ class ClassRequest:
         """Return the last line of the user's own that was reached, else the last of all."""
         if isinstance(error, SyntaxError) and error.filename:
             return error.filename, error.lineno
+        from h5flow.core import class_import, class_search
+
         lines: list[tuple[str, int]] = []
         trace = error.__traceback__
         while trace is not None:
             file = trace.tb_frame.f_code.co_filename
-            if not file.startswith("<") and file not in IMPORT_MACHINERY:
+            if not file.startswith("<") and file not in class_import.MACHINERY:
                 lines.append((file, trace.tb_lineno))
             trace = trace.tb_next
         lines = lines[1:]  # the first is h5flow's own

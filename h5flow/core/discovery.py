@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 import warnings
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from h5flow.core import class_import, class_search
 from h5flow.core.class_request import ClassKind, ClassRequest, error_in_words
-from h5flow.core.class_source import source_of, string_constants
 from h5flow.errors import H5FlowWarning, Place, did_you_mean
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from h5flow.core.class_search import Definition, Unparsable
 
-__all__ = ["ClassKind", "find_class", "source_of", "string_constants"]
+__all__ = ["ClassKind", "find_class"]
 
 # What h5flow ships, by kind and name: asking installed packages takes as long as a small run.
 OURS = {
@@ -68,9 +67,11 @@ def find_class(
             "Give the name alone as 'classname', and its module, such as my.package.geometry, "
             "as 'path'.",
         )
-    module = module or OURS.get((kind.noun, classname))
     if module is not None:
         return _checked(request, _from_module(request, module))
+    ours = OURS.get((kind.noun, classname))
+    if ours is not None:
+        return _checked(request, getattr(import_module(ours), classname))
     offered = _from_entry_point(request)
     return _checked(request, _from_search(request) if offered is None else offered)
 
@@ -120,6 +121,8 @@ def _entry_points(kind: ClassKind) -> list[EntryPoint]:
 
 
 def _from_search(request: ClassRequest) -> object:
+    from h5flow.core import class_search
+
     result = class_search.search(request.classname, request.directory)
     if len(result.definitions) > 1:
         request.fail_ambiguous(result.definitions)
@@ -146,6 +149,8 @@ def _warn_of_broken(
 
 
 def _imported(request: ClassRequest, file: Path) -> ModuleType:
+    from h5flow.core import class_import
+
     try:
         return class_import.import_file(file, request.directory)
     except (Exception, SystemExit) as error:
@@ -154,6 +159,8 @@ def _imported(request: ClassRequest, file: Path) -> ModuleType:
 
 def _installed(request: ClassRequest, module: str) -> ModuleType:
     """Import a module by name, telling one that is not there from one that fails."""
+    from h5flow.core import class_import
+
     try:
         return class_import.import_name(module, request.directory)
     except (Exception, SystemExit) as error:

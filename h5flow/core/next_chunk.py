@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from h5flow.core.read_ahead import MOST_BYTES, ReadAhead
-from h5flow.data.access import linked_reading, present_linked, slice_reading
 from h5flow.data.layout import data_path
-from h5flow.data.presentation import present
 from h5flow.io.chunks import row_bytes
 
 if TYPE_CHECKING:
@@ -75,6 +73,8 @@ class NextChunk:
         path, key = wanted.path, (wanted, rows.start, rows.stop)
         if requirement.layout == "aligned" or not self._is_untouched(path):
             return
+        from h5flow.data.access import linked_reading, slice_reading
+
         if len(path) > 1:
             layout, index_only = requirement.layout, requirement.index_only
             self._ahead.read(
@@ -94,6 +94,9 @@ class NextChunk:
         found = self._ahead.take((wanted, rows.start, rows.stop))
         if found is None:
             return None
+        from h5flow.data.access import present_linked
+        from h5flow.data.presentation import present
+
         if isinstance(found, np.ndarray):
             return present(backend, found)
         return present_linked(backend, found)

@@ -18,10 +18,10 @@ import h5py
 from h5flow.core.completion import publish
 from h5flow.core.external_links import take_out_of_reach
 from h5flow.data.data_manager import H5FlowDataManager
+from h5flow.data.inventory import take_inventory
 from h5flow.data.layout import NOT_FOLLOWED
 from h5flow.errors import FileFormatError, H5FlowError, H5FlowWarning, UsageError
 from h5flow.events import HookTimed, Observer
-from h5flow.io.compact import compact
 from h5flow.io.copy import copy_input
 from h5flow.io.damage import damage_named
 from h5flow.io.edit import edit_at_once
@@ -29,9 +29,7 @@ from h5flow.io.external import ExternalPart, put_back
 from h5flow.io.links import link_input
 from h5flow.io.open_file import open_file
 from h5flow.journal.checkpoint import CHECKPOINTS, Checkpoint
-from h5flow.journal.indexing import index_file
 from h5flow.journal.provenance import RunRecord, read_records, write_record
-from h5flow.journal.revival import revive
 from h5flow.journal.working_file import WorkingFile, same_file
 from h5flow.storage import Storage, storage_of_run
 from h5flow.transaction.rendezvous import Rendezvous
@@ -230,6 +228,8 @@ class OpenOutput:
         self._working = WorkingFile(self.plan.output, keep_left_over=checkpoint is not None)
         self._refuse_changed_output()
         if checkpoint is not None:
+            from h5flow.journal.revival import revive
+
             with damage_named(self._working.working_path):
                 revive(self._working.working_path, checkpoint.lengths)
             return self._working.working_path
@@ -286,6 +286,7 @@ class OpenOutput:
         self._index()
         # whenever it is killed, the run goes on from its last checkpoint, or all is whole
         if self.rendezvous.deleted:
+            from h5flow.io.compact import compact
 
             def rewrite(old: Path, new: Path) -> None:
                 compact(old, new, exclude=(CHECKPOINTS,))
@@ -321,6 +322,11 @@ class OpenOutput:
     def _index(self) -> None:
         """Index references where that is of use; a file without an index is as good."""
         try:
+            with damage_named(self.working_path), open_file(self.working_path, "r") as file:
+                if not take_inventory(file).references:
+                    return
+            from h5flow.journal.indexing import index_file
+
             index_file(self.working_path, keep=True)
         except H5FlowError as error:
             warnings.warn(

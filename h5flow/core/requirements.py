@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from h5flow.core.discovery import string_constants
 from h5flow.core.wanted import requirement_path
 from h5flow.data.layout import clean_name
 from h5flow.errors import DataError, Problem, did_you_mean
@@ -120,6 +119,8 @@ def _nothing_makes(name: str, known: Known) -> str:
 
 
 def _names_held(cls: type[H5FlowStage], params: Mapping[Any, Any]) -> set[str]:
+    from h5flow.core.class_source import string_constants  # only where there are stages
+
     makes = (cls.makes,) if isinstance(cls.makes, str) else cls.makes
     held = {*makes, *_strings(params), *string_constants(cls)}
     return {name for name in map(_as_name, held) if name}

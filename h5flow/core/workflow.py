@@ -16,7 +16,6 @@ from h5flow.core.cache import CacheLoader
 from h5flow.core.component import Component, Surroundings
 from h5flow.core.hooks import Hooks, Where
 from h5flow.core.keeping import Keeper
-from h5flow.core.linked_bytes import LinkedBytes
 from h5flow.core.loop import LoopResult, PlannedStage, plan_stages, run_loop
 from h5flow.core.output import OpenOutput
 from h5flow.core.parts import Parts, Spec, build_parts
@@ -24,8 +23,6 @@ from h5flow.core.preparation import Preparation, prepare
 from h5flow.core.ranks import open_channel
 from h5flow.core.request import RunRequest
 from h5flow.core.seating import Seating
-from h5flow.core.skipping import Skipping
-from h5flow.data.device_results import DeviceResults
 from h5flow.data.layout import clean_name
 from h5flow.data.linked_tables import LinkedTables
 from h5flow.errors import (
@@ -41,6 +38,7 @@ from h5flow.modules.dataset_loop import H5FlowDatasetLoopGenerator
 
 if TYPE_CHECKING:
     from h5flow.core.checkpoints import Saver
+    from h5flow.core.skipping import Skipping
     from h5flow.journal.provenance import RunRecord
 
 __all__ = ["H5FlowManager"]
@@ -166,6 +164,8 @@ class H5FlowManager:
         specs = self.workflow.stages
         backends = [self._seating.of(spec) for spec in specs]
         if not all(backend.is_host for backend in backends):
+            from h5flow.data.device_results import DeviceResults
+
             overwritten = self._tables.rendezvous.catalogue.overwritten
             self._tables.results = DeviceResults(overwritten)
         planned = plan_stages(self.stages, [spec.requires for spec in specs], backends)
@@ -240,7 +240,10 @@ class H5FlowManager:
         name, linked = arguments["name"], None
         if isinstance(spec, GeneratorSpec):
             requires = [each for stage in self.workflow.stages for each in stage.requires]
-            linked = LinkedBytes(self._tables, spec.dset_name, requires)
+            if requires:
+                from h5flow.core.linked_bytes import LinkedBytes
+
+                linked = LinkedBytes(self._tables, spec.dset_name, requires)
         around = Surroundings(
             self._channel.communicator.handle, self._seating.of(spec), self._seating.room, linked
         )
@@ -305,6 +308,8 @@ class H5FlowManager:
     def _skipping(self) -> Skipping | None:
         if self._request.on_error != "skip":
             return None
+        from h5flow.core.skipping import Skipping
+
         parts = (*self._parts.resources, *self.stages)
         rendezvous = self._tables.rendezvous
         return Skipping(self._hooks, rendezvous, parts, self._keeper.changed, self._observe)

@@ -1,4 +1,7 @@
-"""Datasets and references by name, over tables by path: what the facade and a run share."""
+"""Datasets and references by name, over tables by path: what the facade and a run share.
+
+What checks and converts is imported by the calls that write: to start a run needs none of it.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,6 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from h5flow.data.attributes import as_attribute
-from h5flow.data.conversion import as_rows
-from h5flow.data.host_copies import selection_on_host, to_host
 from h5flow.data.inventory import (
     Inventory,
     check_group,
@@ -28,15 +28,6 @@ from h5flow.data.layout import (
     ref_dtype,
     ref_region_dtype,
     reference_paths,
-)
-from h5flow.data.row_type import row_type, same_dtype
-from h5flow.data.rows import (
-    as_count,
-    as_pairs,
-    check_growth,
-    check_writable,
-    rows_to_write,
-    slice_to_reserve,
 )
 from h5flow.errors import DataError, NoSuchDatasetError, ReverseReferenceError
 from h5flow.io.lookup import object_at
@@ -127,6 +118,8 @@ class LinkedTables:
 
     def create_dataset(self, name: str, dtype: Any, shape: int | tuple[int, ...]) -> None:
         """Make a dataset without rows; nothing where the same exists."""
+        from h5flow.data.row_type import row_type, same_dtype
+
         wanted, row_shape = row_type(name, dtype, shape)
         known = self.find(name)
         if known is None:
@@ -177,6 +170,8 @@ class LinkedTables:
 
     def reserve(self, name: str, rows: Any) -> slice:
         """Return new rows of a dataset, or grow it to a slice's stop and return the slice."""
+        from h5flow.data.rows import as_count, check_growth, slice_to_reserve
+
         label, path = clean_name(name), data_path(name)
         if isinstance(rows, slice):
             wanted = slice_to_reserve(label, rows)
@@ -196,6 +191,10 @@ class LinkedTables:
 
     def write(self, name: str, rows: Any, data: Any) -> None:
         """Queue rows of a dataset, checked."""
+        from h5flow.data.conversion import as_rows
+        from h5flow.data.host_copies import selection_on_host, to_host
+        from h5flow.data.rows import check_writable, rows_to_write
+
         table, label = self.dataset(name), clean_name(name)
         check_writable(label, table)
         where, order = rows_to_write(label, selection_on_host(rows), table.length)
@@ -213,6 +212,9 @@ class LinkedTables:
 
     def link(self, parent: str, child: str, refs: Any) -> None:
         """Queue references, checked, in the direction in which they were created."""
+        from h5flow.data.host_copies import to_host
+        from h5flow.data.rows import as_pairs, check_growth
+
         paths, direction = self.relation(parent, child)
         label = f"{clean_name(parent)} -> {clean_name(child)}"
         table = self.rendezvous.table(paths.ref)
@@ -229,6 +231,9 @@ class LinkedTables:
 
     def set_attributes(self, name: str, values: Mapping[str, Any]) -> None:
         """Queue metadata of a group, which is made if there is none."""
+        from h5flow.data.attributes import as_attribute
+        from h5flow.data.host_copies import to_host
+
         path = attributes_path(name)
         stored = {
             key: as_attribute(f"{name}.{key}", to_host(value)) for key, value in values.items()

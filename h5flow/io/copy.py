@@ -12,7 +12,6 @@ from h5flow.errors import FileFormatError
 from h5flow.events import CopyProgress, Observer, ignore_event
 from h5flow.io.clone import PIECE_BYTES, copy_bytes, share_blocks
 from h5flow.io.links import depends_on_folder, rebase_link, virtual_sources
-from h5flow.io.objects import Mirror, copy_object, has_track_order, mirror_tree
 from h5flow.io.open_file import open_file
 from h5flow.io.space import check_free_space, whole_or_nothing
 from h5flow.io.superblock import read_superblock
@@ -124,6 +123,9 @@ def copy_all_objects(
     FileFormatError
         A virtual dataset would lose its sources in the destination's folder.
     """
+    # a file that is cloned needs none of it
+    from h5flow.io.objects import Mirror, copy_object, has_track_order, mirror_tree
+
     source, folder = Path(file.filename), destination.resolve().parent
     moves = source.resolve().parent != folder
 

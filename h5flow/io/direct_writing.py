@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from h5flow.io.codecs import Pipeline, pipeline_of
-
 if TYPE_CHECKING:
+    from h5flow.io.codecs import Pipeline
     from h5flow.io.deflate import Bytes
     from h5flow.io.workers import Workers
 
@@ -18,6 +17,10 @@ __all__ = ["DirectChunks", "direct_chunks"]
 
 def direct_chunks(dataset: h5py.Dataset, workers: Workers) -> DirectChunks | None:
     """Return what packs chunks of a dataset; None where only HDF5 can do it."""
+    if dataset.chunks is None or not dataset.id.get_create_plist().get_nfilters():
+        return None
+    from h5flow.io.codecs import pipeline_of  # with the libraries that pack
+
     pipeline = pipeline_of(dataset)
     return None if pipeline is None else DirectChunks(dataset, pipeline, workers)
 

@@ -10,7 +10,6 @@ import h5py
 from h5py import h5l
 
 from h5flow.io.external import other_files
-from h5flow.io.objects import Mirror, mirror_tree
 from h5flow.io.open_file import open_file
 
 __all__ = [
@@ -57,6 +56,8 @@ def link_input(
     FileFormatError
         The input cannot be opened.
     """
+    from h5flow.io.objects import Mirror, mirror_tree
+
     source = source.resolve()
     folder = destination_path.resolve().parent
     input_name = name_in_link(source, folder)

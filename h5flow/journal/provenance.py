@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -220,6 +219,8 @@ def digest_of_input(path: str | None) -> str:
 
 def _sampled(path: str) -> str:
     """Return a digest of a file's size and of blocks at equal distances, the first and the last."""
+    import hashlib  # with OpenSSL, which takes its time; inputs of h5flow's do without
+
     size = os.path.getsize(path)
     digest = hashlib.sha256(str(size).encode())
     with open(path, "rb") as raw:

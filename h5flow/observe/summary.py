@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from h5flow.events import (
-    CheckpointSaved,
     ConfigFinished,
     ConfigStarted,
     Event,
@@ -70,7 +69,6 @@ class Summary:
 
     def __init__(self) -> None:
         self.published: Published | None = None
-        self.checkpoint: CheckpointSaved | None = None
         self._configs = [_Config()]
 
     def __call__(self, event: Event) -> None:
@@ -87,8 +85,6 @@ class Summary:
         elif isinstance(event, ConfigFinished):
             config.finished = event
             self._configs.append(_Config())
-        elif isinstance(event, CheckpointSaved):
-            self.checkpoint = event if event.is_resumable else None
         elif isinstance(event, Published):
             self.published = event
 

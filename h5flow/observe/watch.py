@@ -7,12 +7,13 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
-from h5flow.observe.profile import Profile, print_profile
-from h5flow.observe.progress import Progress, make_progress
-from h5flow.observe.summary import Summary, print_summary
+from h5flow.events import CheckpointSaved, Published
 
 if TYPE_CHECKING:
-    from h5flow.events import CheckpointSaved, Event, Published
+    from h5flow.events import Event
+    from h5flow.observe.profile import Profile
+    from h5flow.observe.progress import Progress
+    from h5flow.observe.summary import Summary
     from h5flow.observe.track import Clock
 
 __all__ = ["Watch"]
@@ -46,19 +47,23 @@ class Watch:
         self._stream = stream
         self._clock = clock
         self._began = clock()
-        self._summary = Summary()
-        self._profile = Profile() if profile else None
-        self._progress: Progress | None = None if quiet else make_progress(stream, clock)
+        #: The last checkpoint, None where a run that is stopped would have to begin anew.
+        self.checkpoint: CheckpointSaved | None = None
+        #: The output, once it stands under its own name.
+        self.published: Published | None = None
+        self._summary: Summary | None = None
+        self._progress: Progress | None = None
+        self._profile: Profile | None = None
+        # what nobody sees is not imported either
+        if not quiet:
+            from h5flow.observe.progress import make_progress
+            from h5flow.observe.summary import Summary
 
-    @property
-    def checkpoint(self) -> CheckpointSaved | None:
-        """The last checkpoint, None where a run that is stopped would have to begin anew."""
-        return self._summary.checkpoint
+            self._summary, self._progress = Summary(), make_progress(stream, clock)
+        if profile:
+            from h5flow.observe.profile import Profile
 
-    @property
-    def published(self) -> Published | None:
-        """The output, once it stands under its own name."""
-        return self._summary.published
+            self._profile = Profile()
 
     @property
     def source(self) -> str | None:
@@ -67,7 +72,12 @@ class Watch:
 
     def __call__(self, event: Event) -> None:
         """Take in an event."""
-        self._summary(event)
+        if isinstance(event, CheckpointSaved):
+            self.checkpoint = event if event.is_resumable else None
+        elif isinstance(event, Published):
+            self.published = event
+        if self._summary is not None:
+            self._summary(event)
         if self._profile is not None:
             self._profile(event)
         if self._progress is not None:
@@ -80,10 +90,14 @@ class Watch:
     def summarize(self) -> None:
         """Print what ran and how long each part took, and where the time went if asked for."""
         self._close()
-        if self._progress is not None:
+        if self._summary is not None and self._progress is not None:
+            from h5flow.observe.summary import print_summary
+
             with suppress(OSError):
                 print_summary(self._summary, self._stream, self._clock() - self._began)
         if self._profile is not None:
+            from h5flow.observe.profile import print_profile
+
             with suppress(OSError):
                 print_profile(self._profile, self._stream)
 

@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING
 
 import h5py
 
-from h5flow.io.direct_reading import direct_rows
-from h5flow.io.hdf5_rows import hdf5_rows
-
 if TYPE_CHECKING:
     from h5flow.io.reading import RowSource
     from h5flow.io.workers import Workers
@@ -40,6 +37,10 @@ class DirectTables:
         return rows
 
     def _fastest(self, path: str, dataset: h5py.Dataset) -> RowSource:
+        # a run of next to nothing reads no rows
+        from h5flow.io.direct_reading import direct_rows
+        from h5flow.io.hdf5_rows import hdf5_rows
+
         is_changing = path in self._changing
         direct = None if is_changing else direct_rows(dataset, self._workers)
         plain = direct or hdf5_rows(dataset, is_changing=is_changing)

@@ -8,18 +8,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import h5py
 import numpy as np
 
-from h5flow.io.reading import RowSource
+if TYPE_CHECKING:
+    from h5flow.io.reading import RowSource
 
 __all__ = [
     "Batch",
     "CreateTable",
     "Link",
-    "RowSource",
     "Rows",
     "SetAttributes",
     "Storage",

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import h5py
 import numpy as np
 
-from h5flow.references.regions import Int64Array, merge
 from h5flow.storage.table import Table
 
 if TYPE_CHECKING:
     from h5flow.io.workers import Workers
+    from h5flow.references.regions import Int64Array
     from h5flow.storage.protocol import Rows
 
 __all__ = ["RegionTable", "is_region_table"]
 
 Array = np.ndarray[Any, Any]
 
-Part = tuple[Int64Array, Int64Array, Int64Array]
+Part: TypeAlias = "tuple[Int64Array, Int64Array, Int64Array]"
 
 # Rows that wait at most (24 MiB), and pieces that they come in before they are joined.
 MOST_ROWS, MOST_PARTS = 2**20, 2**10
@@ -108,6 +108,8 @@ class RegionTable(Table):
         self._waiting, self._waiting_rows = [], 0
 
         def widened(present: Array, part: slice) -> Array:
+            from h5flow.references.regions import merge
+
             present["start"], present["stop"] = merge(
                 present["start"], present["stop"], starts[part], stops[part]
             )

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from h5flow.comm.cores import physical_cores
 from h5flow.errors import DataError, FileFormatError, H5FlowError, NoSuchDatasetError
 from h5flow.io.abandon import abandon
 from h5flow.io.chunks import rows_per_hdf5_chunk
@@ -22,16 +21,15 @@ from h5flow.io.open_file import open_file
 from h5flow.io.removal import remove_object
 from h5flow.io.space import Room, full_disk_named
 from h5flow.io.workers import Workers
-from h5flow.references.regions import touched_rows
 from h5flow.storage.direct_tables import DirectTables
 from h5flow.storage.linked import LinkedDatasets
 from h5flow.storage.region_table import RegionTable, is_region_table
 from h5flow.storage.table import Table
-from h5flow.storage.undo import UndoLog
 
 if TYPE_CHECKING:
     from h5flow.io.reading import RowSource
     from h5flow.storage.protocol import Batch, CreateTable, Link, SetAttributes, TableDescription
+    from h5flow.storage.undo import UndoLog
 
 __all__ = ["SingleProcessStorage"]
 
@@ -75,7 +73,7 @@ class SingleProcessStorage:
         self._tables: dict[str, Table] = {}
         self._linked = LinkedDatasets(path)
         self._undo: UndoLog | None = None
-        self._workers = Workers(physical_cores)
+        self._workers = Workers(_physical_cores)
         self._direct = DirectTables(self._workers)
 
     @property
@@ -180,6 +178,8 @@ class SingleProcessStorage:
 
     def mark(self) -> None:
         """Be able to undo what is applied from now on, until the next mark."""
+        from h5flow.storage.undo import UndoLog
+
         self._undo = UndoLog()
 
     def go_back(self) -> None:
@@ -306,6 +306,8 @@ class SingleProcessStorage:
         dataset.attrs.update(create.attributes)
 
     def _append_references(self, link: Link) -> None:
+        from h5flow.references.regions import touched_rows
+
         table = self._writable_table(link.path)
         regions = [self._region_table(path) for path in link.regions]
         first_row = table.length
@@ -322,6 +324,12 @@ class SingleProcessStorage:
         group = self._file.require_group(attributes.path)
         for name, value in attributes.values.items():
             group.attrs[name] = value
+
+
+def _physical_cores() -> int:
+    from h5flow.comm.cores import physical_cores  # asked where there is something to share out
+
+    return physical_cores()
 
 
 def _joined(links: Sequence[Link]) -> list[Link]:

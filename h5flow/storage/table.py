@@ -13,7 +13,6 @@ from h5flow.errors import DataError
 from h5flow.io.chunks import row_bytes
 from h5flow.io.direct_writing import DirectChunks, direct_chunks
 from h5flow.io.moving import put_rows
-from h5flow.io.reading import near_runs, take_rows
 from h5flow.storage.protocol import Rows, TableDescription
 
 if TYPE_CHECKING:
@@ -118,6 +117,8 @@ class Table:
         change : callable
             Called with a copy of the present rows of a part, and which part of `rows` they are.
         """
+        from h5flow.io.reading import take_rows  # appends do without
+
         for start, stop, part in self._runs(rows):
             block = self.read(start, stop)
             within = rows[part] - start
@@ -174,6 +175,8 @@ class Table:
         """Yield start and stop of each run of near rows, and which part of `rows` it is."""
         if not len(rows):
             return
+        from h5flow.io.reading import near_runs  # appends do without
+
         size = row_bytes(self.dtype, self.row_shape)
         gap, largest = max(1, JOINED_GAP_BYTES // size), max(1, LARGEST_RUN_BYTES // size)
         for part in near_runs(rows, gap, largest):

@@ -14,7 +14,7 @@ import h5py
 from h5flow.storage.single_writer import Reader, SingleWriterStorage
 
 if TYPE_CHECKING:
-    from h5flow.storage.protocol import RowSource
+    from h5flow.io.reading import RowSource
 
 __all__ = ["SharedFileStorage"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import ChainMap
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -128,6 +127,8 @@ def summary_of(batch: Batch, *, digest: bool, elsewhere: Collection[str] = ()) -
 
 
 def _digest(links: Collection[Link]) -> bytes:
+    import hashlib  # with OpenSSL, which takes its time
+
     made = hashlib.blake2b(digest_size=16)
     for link in links:
         made.update(link.path.encode())

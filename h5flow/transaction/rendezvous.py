@@ -28,7 +28,6 @@ from h5flow.transaction.catalogue import Catalogue
 from h5flow.transaction.channel import Channel, Refused
 from h5flow.transaction.ledger import Ledger, Turn
 from h5flow.transaction.milestones import Milestones
-from h5flow.transaction.overlay import Overlay, appended, widened
 from h5flow.transaction.placement import Placement
 from h5flow.transaction.questions import Question, Questions
 
@@ -278,14 +277,16 @@ class Rendezvous:
             self._announce(Flush(self._tag, (path,), places=False))
         table = self.storage.rows(path)
         length = catalogue.table(path).length
+        if not (links or writes or length > table.shape[0]):
+            return table
+        from h5flow.transaction.overlay import Overlay, appended, widened
+
         if links and path == links[0].path:
             return appended(table, links, length)
         if links:
             first = catalogue.table(links[0].path).length
             return widened(table, path, links, length, first)
-        if writes or length > table.shape[0]:
-            return Overlay(table, writes, length)
-        return table
+        return Overlay(table, writes, length)
 
     def is_handed_out(self, path: str) -> bool:
         """Return whether a rank has the table at a path as h5py's dataset, and may write it."""

@@ -547,7 +547,7 @@ def test_an_unexpected_error_of_a_library_names_the_requirement(
     def fail(*_arguments: Any, **_options: Any) -> None:
         raise OSError("the disk is on fire")
 
-    monkeypatch.setattr("h5flow.core.cache.read_linked", fail)
+    monkeypatch.setattr("h5flow.data.access.read_linked", fail)
     with pytest.raises(H5FlowError, match=r"requirement 'hits'.*chunk 0.*OSError: the disk is on"):
         look({"name": "hits", "optional": True})
 

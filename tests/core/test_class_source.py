@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from h5flow.core.discovery import source_of, string_constants
+from h5flow.core.class_source import source_of, string_constants
 
 
 class Parent:

@@ -22,6 +22,7 @@ from file_contents import file_contents
 MIB = 2**20
 WORDS = (*COMMAND, "--checkpoint-every", "0")
 OUTPUT, EDIT = "h5flow.core.output", "h5flow.io.edit"
+REVIVAL = "h5flow.journal.revival"
 COMMIT = "h5flow.storage.live_process:LiveProcessStorage.commit"
 RECORD = "h5flow.transaction.milestones:Milestones.record"
 ROOM = "h5flow.io.space:Room.require"
@@ -32,11 +33,11 @@ MOMENTS = [
     *(Moment(ROOM, call, "after") for call in (1, 3, 12, 16)),
     *(Moment(COMMIT, call) for call in (1, 2, 5, 9)),
     Moment(RECORD, 4),
-    Moment(f"{OUTPUT}:compact"),
+    Moment("h5flow.io.compact:compact"),
     Moment(f"{OUTPUT}:write_record"),
 ]
 RESUMING = [
-    Moment(f"{OUTPUT}:revive"),
+    Moment(f"{REVIVAL}:revive"),
     Moment(f"{EDIT}:_record"),
     Moment(f"{EDIT}:_record", when="after"),
 ]

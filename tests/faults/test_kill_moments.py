@@ -58,8 +58,8 @@ DROP = [
     Moment(f"{OUTPUT}:H5FlowDataManager", 2),
 ]
 PUBLISHING = [
-    Moment(f"{OUTPUT}:compact"),
-    Moment("h5flow.io.copy:copy_object", 5, when="after"),
+    Moment("h5flow.io.compact:compact"),
+    Moment("h5flow.io.objects:copy_object", 5, when="after"),
     Moment(f"{ROOM}:WorkingFile.rewrite", when="after"),
     Moment(f"{OUTPUT}:write_record"),
     Moment(f"{OUTPUT}:write_record", when="after"),
@@ -88,7 +88,7 @@ RESUMING = [
     Moment(f"{EDIT}:os.pwrite", 2),  # the first one writes into the lock
     Moment(f"{EDIT}:os.pwrite", 3, when="after"),
     Moment(f"{EDIT}:finish_edit", 2, when="after"),
-    Moment(f"{OUTPUT}:revive", when="after"),
+    Moment(f"{REVIVAL}:revive", when="after"),
     Moment(HOOKS, 1, about="'restore'", when="after"),
     Moment(f"{LIVE}._go_live"),
     Moment(f"{LIVE}._go_live", when="after"),

@@ -86,7 +86,7 @@ def test_full_disk_leaves_the_file_as_it_was(
         raise RuntimeError("Can't write (file write failed: errno = 28, error message = 'full')")
 
     before = with_deleted.read_bytes()
-    monkeypatch.setattr("h5flow.io.copy.copy_object", fail)
+    monkeypatch.setattr("h5flow.io.objects.copy_object", fail)
     with pytest.raises(H5FlowError, match="no room for"):
         compact_in_place(with_deleted)
     assert with_deleted.read_bytes() == before

@@ -254,7 +254,7 @@ def test_hdf5_that_runs_out_of_space_leaves_nothing_behind(
             "file descriptor = 4, errno = 28, error message = 'No space left on device', buf = 0)"
         )
 
-    monkeypatch.setattr("h5flow.io.copy.copy_object", fail)
+    monkeypatch.setattr("h5flow.io.objects.copy_object", fail)
     with pytest.raises(H5FlowError, match=r"no room for .*out\.h5"):
         copy_input(old_file, out)
     assert not out.exists()
@@ -266,7 +266,7 @@ def test_interrupted_copy_leaves_nothing_behind(
     def interrupt(*_arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("h5flow.io.copy.copy_object", interrupt)
+    monkeypatch.setattr("h5flow.io.objects.copy_object", interrupt)
     with pytest.raises(KeyboardInterrupt):
         copy_input(old_file, out)
     assert not out.exists()
