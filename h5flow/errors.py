@@ -8,8 +8,7 @@ command line exits with; 2 means that nothing was created.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 __all__ = [
     "CallError",
@@ -34,8 +33,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where in a workflow file something stands: `line` and `column` count from 1.
 
     Both are 0 where there is no line to point at: a dict, or a file that cannot be read.
@@ -51,8 +49,7 @@ class Place:
         return f"{where}: {self.key}" if self.key else where
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong in a workflow file."""
 
     message: str

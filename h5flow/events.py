@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 __all__ = [
     "CheckpointSaved",
@@ -29,8 +29,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class CopyProgress:
+class CopyProgress(NamedTuple):
     """Bytes of the input that are in the working file by now."""
 
     path: str
@@ -38,8 +37,7 @@ class CopyProgress:
     total: int
 
 
-@dataclass(frozen=True)
-class ConfigStarted:
+class ConfigStarted(NamedTuple):
     """A workflow's parts are built; totals are None where the generator does not know them."""
 
     config: str
@@ -49,8 +47,7 @@ class ConfigStarted:
     total_chunks: int | None = None
 
 
-@dataclass(frozen=True)
-class ChunkDone:
+class ChunkDone(NamedTuple):
     """One chunk has gone through all stages, on one of the ranks; it had `rows` rows."""
 
     iteration: int
@@ -59,8 +56,7 @@ class ChunkDone:
     stop: int
 
 
-@dataclass(frozen=True)
-class ChunkSkipped:
+class ChunkSkipped(NamedTuple):
     """One chunk was left out, and what failed."""
 
     iteration: int
@@ -111,8 +107,7 @@ class Moved:
 NOTHING_MOVED = Moved()
 
 
-@dataclass(frozen=True)
-class FileTraffic:
+class FileTraffic(NamedTuple):
     """What was read from the file, in which time, and what was queued to be written."""
 
     bytes_read: int = 0
@@ -120,8 +115,7 @@ class FileTraffic:
     bytes_written: int = 0
 
 
-@dataclass(frozen=True)
-class HookTimed:
+class HookTimed(NamedTuple):
     """A hook of one part has ended, or reading before it, or writing after it.
 
     Attributes
@@ -147,16 +141,14 @@ class HookTimed:
     iteration: int = -1
 
 
-@dataclass(frozen=True)
-class Waited:
+class Waited(NamedTuple):
     """A rank has waited for others, from `begin` (by `time.perf_counter`) on."""
 
     begin: float
     seconds: float
 
 
-@dataclass(frozen=True)
-class Sampled:
+class Sampled(NamedTuple):
     """What reading and writing cost at least, tried on a sample of the output.
 
     Attributes
@@ -172,8 +164,7 @@ class Sampled:
     inflating: float | None = None
 
 
-@dataclass(frozen=True)
-class LoopFinished:
+class LoopFinished(NamedTuple):
     """All chunks have gone through all stages.
 
     Attributes
@@ -191,8 +182,7 @@ class LoopFinished:
     ranks: int = 1
 
 
-@dataclass(frozen=True)
-class ConfigFinished:
+class ConfigFinished(NamedTuple):
     """A workflow has ended, well."""
 
     config: str
@@ -201,8 +191,7 @@ class ConfigFinished:
     seconds: float
 
 
-@dataclass(frozen=True)
-class CheckpointSaved:
+class CheckpointSaved(NamedTuple):
     """What a run that is stopped from now on can go on from: `chunks` of the loop are done.
 
     `is_resumable` is False where nothing was done yet, or a stage keeps something unsaved.
@@ -213,8 +202,7 @@ class CheckpointSaved:
     is_resumable: bool = True
 
 
-@dataclass(frozen=True)
-class Published:
+class Published(NamedTuple):
     """The output stands under its own name."""
 
     path: str

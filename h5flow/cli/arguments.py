@@ -10,21 +10,21 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from h5flow import __version__
 from h5flow.cli.options import SEE_HELP, Parser, make_parser, option_names
-from h5flow.core.request import RunRequest
 from h5flow.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from h5flow.core.request import RunRequest
 
 __all__ = ["Command", "parse", "without_ranks"]
 
 LATER_COMMANDS = ("inspect", "new")
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(NamedTuple):
     """What the command line asks for.
 
     Attributes
@@ -73,6 +73,8 @@ def parse(words: Sequence[str], environ: Mapping[str, str] = os.environ) -> Comm
     found, unknown = parser.parse_known_intermixed_args(words[1:] if in_run else words)
     _refuse_unknown(unknown, parser)
     configs = _configs(found, in_run)
+    from h5flow.core.request import RunRequest  # the help ends before it
+
     request = RunRequest(
         configs=configs,
         output=found.output,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import traceback
-from dataclasses import dataclass
 from types import TracebackType
+from typing import NamedTuple
 
 from h5flow import __version__, errors
 from h5flow.core.stopping import WORDS
@@ -16,8 +16,7 @@ __all__ = ["Report", "paragraph", "report_on"]
 PACKAGE = os.path.dirname(errors.__file__) + os.sep
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """Lines for stderr, and what to exit with."""
 
     text: str

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from types import FrameType
 
 from h5flow.comm.grace import SAME_SECONDS
@@ -42,7 +41,6 @@ EXCEPTIONS: dict[int, type[KeyboardInterrupt]] = {
 }
 
 
-@dataclass
 class Afterwards:
     """What a signal means when the work is done.
 
@@ -52,7 +50,7 @@ class Afterwards:
         Signals find a process that is ending anyway: they are left without effect.
     """
 
-    ignored: bool = False
+    ignored = False
 
 
 @contextmanager

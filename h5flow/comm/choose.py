@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from h5flow.comm.absence import expect_all, tell_launcher_at_exit
 from h5flow.errors import UsageError
@@ -48,8 +47,7 @@ RANKS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "MPI_LOCALRANKID", "SL
 UNCOUNTED = "PMIX_RANK"  # of a launcher that does not say how many there are
 
 
-@dataclass(frozen=True)
-class Launcher:
+class Launcher(NamedTuple):
     """What has started this process.
 
     Attributes

@@ -7,7 +7,6 @@ from __future__ import annotations
 import operator
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -91,12 +90,12 @@ class Request:
         return self._is_active and not self._is_done and self.tag in (None, tag)
 
 
-@dataclass
 class Mailbox:
     """Messages sent and not received, and receives that wait, each in the order of their calls."""
 
-    messages: list[tuple[int, bytes]] = field(default_factory=list)
-    waiting: list[Request] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.messages: list[tuple[int, bytes]] = []
+        self.waiting: list[Request] = []
 
     def send(self, tag: int, payload: bytes) -> Request:
         """Hand a message to the first receive that takes it, or keep it."""

@@ -6,8 +6,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from h5flow.comm.protocol import Communicator
@@ -20,8 +19,7 @@ REPORT_SECONDS = 1.0
 ResultT = TypeVar("ResultT")
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """That all ranks are to be stopped: what to print, and the exit status."""
 
     text: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from h5flow.config.nodes import join_key
 from h5flow.errors import Place, Problem, did_you_mean
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Block", "Field", "Fields"]
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """A value with the place that is to blame for it; `place.key` is the dotted path."""
 
     node: Node

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import yaml
 
@@ -31,8 +31,7 @@ MAX_NODES = 100_000
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(NamedTuple):
     """One file's YAML: its root node, and the nodes that an alias (``*name``) refers to."""
 
     file: str

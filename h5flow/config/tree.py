@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import yaml
 
@@ -51,16 +50,14 @@ def is_list(node: yaml.Node) -> bool:
     return isinstance(node, yaml.SequenceNode) and node.tag == "tag:yaml.org,2002:seq"
 
 
-@dataclass(frozen=True)
-class Findings:
+class Findings(NamedTuple):
     """What is known of the nodes of a file: those that are wrong, those that aliases refer to."""
 
     broken: AbstractSet[yaml.Node]
     aliased: AbstractSet[yaml.Node]
 
 
-@dataclass(frozen=True)
-class YamlNode:
+class YamlNode(NamedTuple):
     """A node of a YAML file whose includes and merge keys are resolved."""
 
     node: yaml.Node
@@ -112,8 +109,7 @@ class YamlNode:
         )
 
 
-@dataclass(frozen=True)
-class ValueNode:
+class ValueNode(NamedTuple):
     """A value in a dict that was given in place of a file: it has a key, but no line."""
 
     value: object

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -217,7 +216,7 @@ def _within_reach(file: h5py.File, inventory: Inventory, plan: OutputPlan) -> In
         for name in inventory.datasets
         if blocking_part(file, data_path(name), plan.not_followed) is None
     )
-    return replace(inventory, datasets=tuple(names))
+    return inventory._replace(datasets=tuple(names))
 
 
 def _check_source(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from h5flow.errors import DiscoveryError, Place, did_you_mean
 
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["ClassKind", "ClassRequest", "error_in_words"]
 
 
-@dataclass(frozen=True)
-class ClassKind:
+class ClassKind(NamedTuple):
     """What is looked for.
 
     Attributes
@@ -35,8 +33,7 @@ class ClassKind:
     group: str
 
 
-@dataclass(frozen=True)
-class ClassRequest:
+class ClassRequest(NamedTuple):
     """One class that one line of a workflow file asks for; every error names that line."""
 
     classname: str

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from copy import deepcopy
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from h5flow.backends import Backend, choose_backend
 from h5flow.comm.one_rank import OneRankComm
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Component", "Surroundings", "refused_params", "surrounded_by", "surroundings"]
 
 
-@dataclass(frozen=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """What every part of a run has and no workflow file gives: a communicator, an array library.
 
     Attributes

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from h5flow.backends import Backend, moved_so_far
@@ -30,8 +29,7 @@ SMALLER_CHUNKS = (
 ComponentT = TypeVar("ComponentT", bound=Component)
 
 
-@dataclass(frozen=True)
-class Where:
+class Where(NamedTuple):
     """The chunk that a hook works on."""
 
     source: str
@@ -45,8 +43,7 @@ class Where:
         return f"{chunk}, rows {self.rows.start}:{self.rows.stop} of '{self.source}'"
 
 
-@dataclass(frozen=True)
-class Hook:
+class Hook(NamedTuple):
     """One call of a hook: of which part, and where."""
 
     name: str

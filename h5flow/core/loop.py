@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from operator import index
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from h5flow.backends import Backend, using
 from h5flow.core.cache import CacheLoader, requirements_so_far
@@ -27,8 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["LoopResult", "PlannedStage", "run_loop"]
 
 
-@dataclass(frozen=True)
-class PlannedStage:
+class PlannedStage(NamedTuple):
     """A stage, what must be in the cache before it runs (all requirements so far), and where."""
 
     stage: H5FlowStage
@@ -36,13 +34,15 @@ class PlannedStage:
     backend: Backend
 
 
-@dataclass(frozen=True)
-class LoopResult:
+class LoopResult(NamedTuple):
     """How far a loop went, on all ranks; what it left out is not in `chunks` and `rows`."""
 
     chunks: int
     rows: int
     skipped: tuple[SkippedChunk, ...] = ()
+
+
+NOTHING_DONE = LoopResult(0, 0)
 
 
 def plan_stages(
@@ -65,7 +65,7 @@ def run_loop(
     hooks: Hooks,
     loader: CacheLoader,
     observe: Observer,
-    done: LoopResult = LoopResult(0, 0),
+    done: LoopResult = NOTHING_DONE,
     after_iteration: Callable[[LoopResult], None] = lambda result: None,
     skipping: Skipping | None = None,
 ) -> LoopResult:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias
+from dataclasses import asdict
+from typing import Any, NamedTuple, TypeAlias
 
 from h5flow.config.workflow import (
     GeneratorSpec,
@@ -30,8 +30,7 @@ GENERATOR = ClassKind("generator", H5FlowGenerator, "h5flow.generators")
 RESOURCE = ClassKind("resource", H5FlowResource, "h5flow.resources")
 
 
-@dataclass(frozen=True)
-class PlannedWorkflow:
+class PlannedWorkflow(NamedTuple):
     """A workflow with the classes that it names."""
 
     workflow: Workflow
@@ -78,8 +77,7 @@ def _as_problem(error: DiscoveryError) -> Problem:
     return Problem(message, error.place)
 
 
-@dataclass(frozen=True)
-class Parts:
+class Parts(NamedTuple):
     """The objects of a workflow, in the order in which they are constructed."""
 
     resources: tuple[H5FlowResource, ...]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from h5flow.config import load_workflows
 from h5flow.core.checkpoints import (
@@ -39,8 +39,7 @@ __all__ = ["Preparation", "check_workflows", "prepare"]
 ONE_AT_A_TIME = threading.Lock()
 
 
-@dataclass(frozen=True)
-class Preparation:
+class Preparation(NamedTuple):
     """A request that can be run.
 
     Attributes

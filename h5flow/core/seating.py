@@ -6,8 +6,7 @@ import os
 import warnings
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from h5flow.backends import Backend, NodeShare, choose_backend
 from h5flow.config.workflow import StageSpec, Workflow
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Seat", "Seating", "room_of_all", "shared_devices"]
 
 
-@dataclass(frozen=True)
-class Seat:
+class Seat(NamedTuple):
     """What a rank says of one of its backends.
 
     Attributes

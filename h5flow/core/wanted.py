@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from h5flow.data.layout import clean_name
 
@@ -15,8 +14,7 @@ __all__ = ["Path", "Wanted", "requirement_path"]
 Path: TypeAlias = tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(NamedTuple):
     """What an entry is made of: a path, its form, and the versions of all tables on the path.
 
     A version is None where there is no such table.

@@ -12,8 +12,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -49,8 +49,7 @@ ref_dtype = np.dtype("i8")
 ref_region_dtype = np.dtype([("start", "i8"), ("stop", "i8")])
 
 
-@dataclass(frozen=True)
-class IndexPaths:
+class IndexPaths(NamedTuple):
     """Absolute paths of the sorted index of one direction of a relation."""
 
     group: str
@@ -66,8 +65,7 @@ class IndexPaths:
         return f"{self.group}/children"
 
 
-@dataclass(frozen=True)
-class ReferencePaths:
+class ReferencePaths(NamedTuple):
     """Absolute paths of one many-to-many relation, and the names it links."""
 
     parent: str

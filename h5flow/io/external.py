@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import h5py
 from h5py import h5d, h5l
@@ -23,8 +23,7 @@ __all__ = [
 BELONGS, LINK = "belongs", "link"
 
 
-@dataclass(frozen=True)
-class ExternalPart:
+class ExternalPart(NamedTuple):
     """A place of a file whose contents lie in other files.
 
     Attributes

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 __all__ = ["HEAD_BYTES", "Superblock", "closed_head", "read_superblock"]
 
@@ -17,8 +17,7 @@ OPEN_FOR_SWMR = 0b100
 MASK = 0xFFFFFFFF
 
 
-@dataclass(frozen=True)
-class Superblock:
+class Superblock(NamedTuple):
     """What the head of an HDF5 file says.
 
     Attributes

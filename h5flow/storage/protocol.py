@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import h5py
 import numpy as np
@@ -30,8 +30,7 @@ __all__ = [
 Rows = slice | np.ndarray[Any, Any]
 
 
-@dataclass(frozen=True)
-class TableDescription:
+class TableDescription(NamedTuple):
     """What a table is.
 
     Attributes
@@ -67,8 +66,7 @@ class CreateTable:
     compression: str | None = None
 
 
-@dataclass(frozen=True)
-class Write:
+class Write(NamedTuple):
     """Rows for a table; `rows` is a slice with a start and stop, or sorted unique indices."""
 
     path: str
@@ -97,8 +95,7 @@ class Link:
         return int(self.pairs[:, 0].max()) + 1, int(self.pairs[:, 1].max()) + 1
 
 
-@dataclass(frozen=True)
-class SetAttributes:
+class SetAttributes(NamedTuple):
     """Metadata for a group, which is made if there is none."""
 
     path: str

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from h5flow.storage.protocol import CreateTable
@@ -26,8 +25,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Tag:
+class Tag(NamedTuple):
     """The hook that an act belongs to; acts of one exchange have equal tags.
 
     Only the loop's hooks have an iteration; it is -1 outside of the loop.
@@ -44,8 +42,7 @@ class Tag:
         return f"{place}, chunk {self.iteration}" if self.iteration >= 0 else place
 
 
-@dataclass(frozen=True, slots=True)
-class Reserve:
+class Reserve(NamedTuple):
     """A rank wants `rows` new rows of a table; its `ordinal`-th such wish in this hook."""
 
     tag: Tag
@@ -54,8 +51,7 @@ class Reserve:
     ordinal: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Extend:
+class Extend(NamedTuple):
     """A rank wants a table to have `stop` rows at least."""
 
     tag: Tag
@@ -63,8 +59,7 @@ class Extend:
     stop: int
 
 
-@dataclass(frozen=True, slots=True)
-class Create:
+class Create(NamedTuple):
     """A rank wants tables made together: a dataset, or references with both regions."""
 
     tag: Tag
@@ -77,8 +72,7 @@ class Create:
         return self.tables[0].path
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """A rank wants to know something about the file, which rank 0 looks up for all."""
 
     tag: Tag
@@ -86,8 +80,7 @@ class Ask:
     about: str
 
 
-@dataclass(frozen=True, slots=True)
-class Flush:
+class Flush(NamedTuple):
     """A rank wants to read: tables at `paths`, or everything with None.
 
     Attributes
@@ -104,24 +97,21 @@ class Flush:
     watches: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(NamedTuple):
     """A rank wants a dataset or group removed, with all that belongs to it."""
 
     tag: Tag
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Collective:
+class Collective(NamedTuple):
     """A rank is about to call a collective of ``self.comm``."""
 
     tag: Tag
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Linked:
+class Linked(NamedTuple):
     """References that a rank has queued: how many, and one past the last row on either side."""
 
     path: str
@@ -130,8 +120,7 @@ class Linked:
     stops: tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Queued:
+class Queued(NamedTuple):
     """What a rank has queued, without the rows: enough to know what will have changed.
 
     Attributes
@@ -157,8 +146,7 @@ class Queued:
         return bool(self.writes or self.links or self.attributes)
 
 
-@dataclass(frozen=True, slots=True)
-class EndOfHook:
+class EndOfHook(NamedTuple):
     """A rank has reached the end of its hook; repeated until all have.
 
     Attributes
@@ -171,12 +159,11 @@ class EndOfHook:
 
     tag: Tag
     result: Any = None
-    queued: Queued = field(default_factory=Queued)
+    queued: Queued = Queued()
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a rank's part of a common step went; rank 0 may have an answer for all.
 
     Attributes
@@ -190,8 +177,7 @@ class Outcome:
     answer: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(NamedTuple):
     """An exception escaped a rank's hook; strings only, so that it can travel.
 
     Attributes
