@@ -18,7 +18,7 @@ __all__ = ["INCLUDE", "MAX_INCLUDES", "Includes"]
 
 INCLUDE = "!include"
 MAX_INCLUDES = 16
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(https?|ftp|file|data):", re.IGNORECASE)
+_URL = r"[A-Za-z][A-Za-z0-9+.-]*://|(https?|ftp|file|data):"
 
 
 class Includes:
@@ -121,7 +121,7 @@ class Includes:
         name = node.value.strip() if isinstance(node, yaml.ScalarNode) else ""
         if not name or not name.isprintable():
             raise _error(node, key, f"{INCLUDE} is followed by the name of one file")
-        if _URL.match(name):
+        if re.match(_URL, name, re.IGNORECASE):
             raise _error(node, key, f"'{name}' is a URL; only local files can be included")
         roots = list(dict.fromkeys((folder, os.path.realpath(os.getcwd()))))
         paths = [os.path.realpath(os.path.join(root, name)) for root in roots]

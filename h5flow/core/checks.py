@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from numbers import Integral
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import h5py
@@ -30,7 +29,6 @@ from h5flow.errors import (
 )
 from h5flow.io.filters import filter_arguments
 from h5flow.io.lookup import object_at
-from h5flow.io.open_file import open_file
 from h5flow.modules.dataset_loop import (
     H5FlowDatasetLoopGenerator,
     check_chunk_size,
@@ -179,9 +177,17 @@ def _name_problems(name: str, place: Place | None) -> Iterator[Problem]:
 
 
 def check_contents(
-    request: RunRequest, plan: OutputPlan, planned: Sequence[PlannedWorkflow]
+    request: RunRequest,
+    plan: OutputPlan,
+    planned: Sequence[PlannedWorkflow],
+    base: h5py.File | None,
 ) -> None:
     """Look the source up in the file that the run starts from; if strict, all requirements, too.
+
+    Parameters
+    ----------
+    base : h5py.File or None
+        That file, open; None where the run starts from nothing.
 
     Raises
     ------
@@ -194,13 +200,12 @@ def check_contents(
     """
     first = planned[0]
     problems: list[Problem] = []
-    if plan.base is None:
+    if base is None:
         problems = name_problems(planned, Inventory((), ()), request.drop) if request.strict else []
     else:
-        with open_file(Path(plan.base), "r") as file:
-            inventory = _within_reach(file, take_inventory(file), plan)
-            if first.generator.copies_input:
-                _check_source(first.workflow.generator, file, inventory, request, plan)
+        inventory = _within_reach(base, take_inventory(base), plan)
+        if first.generator.copies_input:
+            _check_source(first.workflow.generator, base, inventory, request, plan)
         if request.strict:
             problems = name_problems(planned, inventory, request.drop)
     if problems:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+import h5py
 
 from h5flow.config import load_workflows
 from h5flow.core.checkpoints import (
@@ -108,8 +111,9 @@ def _plan(
         return resumed
     plan = plan_output(request, planned[0])
     with damage_named(plan.base or plan.output):
-        plan = _with_limits(request, plan)
-        check_contents(request, plan, planned)
+        with _base_of(plan) as base:
+            plan = _with_limits(request, plan, base)
+            check_contents(request, plan, planned, base)
         records = _records(request, planned, plan.input, plan.output)
         refuse_repeated_run(plan, records, request)
     return plan, records
@@ -194,11 +198,14 @@ def _run_id(path: Path) -> str:
         return f"run_id:{file[RECORDS].attrs['run_id']}"
 
 
-def _with_limits(request: RunRequest, plan: OutputPlan) -> OutputPlan:
+def _base_of(plan: OutputPlan) -> AbstractContextManager[h5py.File | None]:
+    return nullcontext() if plan.base is None else open_file(plan.base, "r")
+
+
+def _with_limits(request: RunRequest, plan: OutputPlan, base: h5py.File | None) -> OutputPlan:
     """Find what the base has in other files and the run is not to read, and say so."""
-    if plan.base is None or request.allow_external_links:
+    if base is None or plan.base is None or request.allow_external_links:
         return plan
-    with open_file(Path(plan.base), "r") as file:
-        parts = parts_not_followed(file)
+    parts = parts_not_followed(base)
     warn_of_parts(plan.base, parts)
     return replace(plan, not_followed=parts)
