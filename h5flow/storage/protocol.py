@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import h5py
 import numpy as np
@@ -30,7 +30,8 @@ __all__ = [
 Rows = slice | np.ndarray[Any, Any]
 
 
-class TableDescription(NamedTuple):
+@dataclass(frozen=True)
+class TableDescription:
     """What a table is.
 
     Attributes
@@ -66,7 +67,8 @@ class CreateTable:
     compression: str | None = None
 
 
-class Write(NamedTuple):
+@dataclass(frozen=True)
+class Write:
     """Rows for a table; `rows` is a slice with a start and stop, or sorted unique indices."""
 
     path: str
@@ -95,7 +97,8 @@ class Link:
         return int(self.pairs[:, 0].max()) + 1, int(self.pairs[:, 1].max()) + 1
 
 
-class SetAttributes(NamedTuple):
+@dataclass(frozen=True)
+class SetAttributes:
     """Metadata for a group, which is made if there is none."""
 
     path: str

@@ -87,7 +87,7 @@ class SingleProcessStorage:
         linked = self._linked_dataset(path)
         if linked is not None:
             described = Table(linked).describe()
-            return described._replace(linked_from=linked.file.filename)
+            return replace(described, linked_from=linked.file.filename)
         table = self._find(path)
         return table.describe() if table else None
 

@@ -100,8 +100,8 @@ def _part(entry: Entry, start: int, stop: int) -> Entry:
         return replace(entry, pairs=part)
     if isinstance(entry.rows, slice):
         first = entry.rows.start + start
-        return entry._replace(rows=slice(first, first + len(part)), data=part)
-    return entry._replace(rows=entry.rows[start:stop], data=part)
+        return replace(entry, rows=slice(first, first + len(part)), data=part)
+    return replace(entry, rows=entry.rows[start:stop], data=part)
 
 
 def _entry_bytes(entry: Entry) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from h5flow.storage.protocol import CreateTable
@@ -25,7 +26,8 @@ __all__ = [
 ]
 
 
-class Tag(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Tag:
     """The hook that an act belongs to; acts of one exchange have equal tags.
 
     Only the loop's hooks have an iteration; it is -1 outside of the loop.
@@ -42,7 +44,8 @@ class Tag(NamedTuple):
         return f"{place}, chunk {self.iteration}" if self.iteration >= 0 else place
 
 
-class Reserve(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Reserve:
     """A rank wants `rows` new rows of a table; its `ordinal`-th such wish in this hook."""
 
     tag: Tag
@@ -51,7 +54,8 @@ class Reserve(NamedTuple):
     ordinal: int = 0
 
 
-class Extend(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Extend:
     """A rank wants a table to have `stop` rows at least."""
 
     tag: Tag
@@ -59,7 +63,8 @@ class Extend(NamedTuple):
     stop: int
 
 
-class Create(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Create:
     """A rank wants tables made together: a dataset, or references with both regions."""
 
     tag: Tag
@@ -72,7 +77,8 @@ class Create(NamedTuple):
         return self.tables[0].path
 
 
-class Ask(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Ask:
     """A rank wants to know something about the file, which rank 0 looks up for all."""
 
     tag: Tag
@@ -80,7 +86,8 @@ class Ask(NamedTuple):
     about: str
 
 
-class Flush(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Flush:
     """A rank wants to read: tables at `paths`, or everything with None.
 
     Attributes
@@ -97,21 +104,24 @@ class Flush(NamedTuple):
     watches: bool = False
 
 
-class Delete(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Delete:
     """A rank wants a dataset or group removed, with all that belongs to it."""
 
     tag: Tag
     name: str
 
 
-class Collective(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Collective:
     """A rank is about to call a collective of ``self.comm``."""
 
     tag: Tag
     name: str
 
 
-class Linked(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Linked:
     """References that a rank has queued: how many, and one past the last row on either side."""
 
     path: str
@@ -120,7 +130,8 @@ class Linked(NamedTuple):
     stops: tuple[int, int]
 
 
-class Queued(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Queued:
     """What a rank has queued, without the rows: enough to know what will have changed.
 
     Attributes
@@ -146,7 +157,8 @@ class Queued(NamedTuple):
         return bool(self.writes or self.links or self.attributes)
 
 
-class EndOfHook(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class EndOfHook:
     """A rank has reached the end of its hook; repeated until all have.
 
     Attributes
@@ -159,11 +171,12 @@ class EndOfHook(NamedTuple):
 
     tag: Tag
     result: Any = None
-    queued: Queued = Queued()
+    queued: Queued = field(default_factory=Queued)
     notes: tuple[str, ...] = ()
 
 
-class Outcome(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Outcome:
     """How a rank's part of a common step went; rank 0 may have an answer for all.
 
     Attributes
@@ -177,7 +190,8 @@ class Outcome(NamedTuple):
     answer: Any = None
 
 
-class Failed(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Failed:
     """An exception escaped a rank's hook; strings only, so that it can travel.
 
     Attributes

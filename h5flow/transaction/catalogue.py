@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from h5flow.storage.protocol import TableDescription
@@ -19,7 +20,8 @@ __all__ = ["Catalogue", "Standing"]
 ENOUGH_ANSWERS = 10_000
 
 
-class Standing(NamedTuple):
+@dataclass(frozen=True)
+class Standing:
     """What a catalogue knew at a moment."""
 
     tables: Mapping[str, TableDescription]
@@ -109,7 +111,7 @@ class Catalogue:
         """Give a table `length` rows at least."""
         table = self._tables[path]
         if length > table.length:
-            self._tables[path] = table._replace(length=length)
+            self._tables[path] = replace(table, length=length)
             self._grown[path] = length
             self.touched.add(path)
         self.ever_grown.add(path)
@@ -138,11 +140,11 @@ class Catalogue:
         """Take down that references were appended: tables of references grow by themselves."""
         for link in links:
             table = self._tables[link.path]
-            self._tables[link.path] = table._replace(length=table.length + link.rows)
+            self._tables[link.path] = replace(table, length=table.length + link.rows)
             for path, stop in zip(link.regions, link.stops, strict=True):
                 region = self._tables.get(path)
                 if region is not None and stop > region.length:
-                    self._tables[path] = region._replace(length=stop)
+                    self._tables[path] = replace(region, length=stop)
             self.ever_linked.add(link.path)
 
     def knows_attributes(self, path: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from h5flow.errors import H5FlowError
 from h5flow.transaction.acts import (
@@ -24,14 +24,16 @@ from h5flow.transaction.acts import (
 __all__ = ["Judgement", "Ledger", "Turn"]
 
 
-class Turn(NamedTuple):
+@dataclass(frozen=True)
+class Turn:
     """An act that is served now, once for all these ranks."""
 
     ranks: tuple[int, ...]
     act: Act
 
 
-class Judgement(NamedTuple):
+@dataclass(frozen=True)
+class Judgement:
     """Rows or references that do not lie where one process puts them, and why."""
 
     path: str
@@ -125,7 +127,7 @@ class Ledger:
             everyone = tuple(range(self._size))
             return [Turn(everyone, acts[0])] if isinstance(acts[0], Collective) else []
         first = acts[waiting[0]]
-        alike = tuple(rank for rank in waiting if _are_alike(acts[rank], first))
+        alike = tuple(rank for rank in waiting if acts[rank] == first)
         if isinstance(first, Delete) or (not self._in_loop and len(alike) == self._size):
             return [Turn(alike, first)]
         return [Turn((waiting[0],), first)]
@@ -198,11 +200,6 @@ class Ledger:
         self.judgements.append(Judgement(path, why))
 
 
-def _are_alike(one: Act, other: Act) -> bool:
-    # acts are tuples, which do not count their kind
-    return type(one) is type(other) and one == other
-
-
 def _is_same_wish(act: Act, wish: Reserve | Create) -> bool:
     return (
         isinstance(act, Reserve | Create)
@@ -217,7 +214,7 @@ def _grouped(served: Sequence[int], acts: Sequence[Act]) -> list[Turn]:
     for rank in served:
         act = acts[rank]
         last = turns[-1] if turns else None
-        if last and not isinstance(act, Reserve) and _are_alike(last.act, act):
+        if last and not isinstance(act, Reserve) and last.act == act:
             turns[-1] = Turn((*last.ranks, rank), act)
         else:
             turns.append(Turn((rank,), act))

@@ -242,4 +242,4 @@ def _without_repeats(queued: Sequence[Queued]) -> tuple[list[Queued], bool]:
     digests = {each.digest for each in queued}
     if len(queued) < 2 or len(digests) != 1 or digests == {b""}:
         return list(queued), False
-    return [queued[0], *(each._replace(links=()) for each in queued[1:])], True
+    return [queued[0], *(replace(each, links=()) for each in queued[1:])], True
