@@ -4,101 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import h5py
 import numpy as np
 
 from h5flow.io.chunks import row_bytes
-from h5flow.io.deflate import DEFLATE_ERRORS, Bytes, deflate, inflate
-from h5flow.io.fletcher import fletcher32
+from h5flow.io.packing.fletcher import CHECKSUM_BYTES, Checksum
+from h5flow.io.packing.known import packer
+from h5flow.io.packing.protocol import Bytes, Filter, Packing, UndecodableChunk
+from h5flow.io.packing.shuffle import Shuffle
 
-__all__ = ["Pipeline", "UndecodableChunk", "pipeline_of"]
-
-CHECKSUM_BYTES = 4
-
-
-class UndecodableChunk(Exception):
-    """Bytes of a chunk that are not what its filters have made."""
-
-
-class Filter(Protocol):
-    """One step between the rows of a chunk and its bytes in the file."""
-
-    def encode(self, data: Bytes) -> Bytes:
-        """Return what the next step gets, or the file."""
-        ...
-
-    def decode(self, data: Bytes) -> Bytes:
-        """Undo `encode`; the result may have more axes."""
-        ...
-
-
-@dataclass(frozen=True)
-class Shuffle:
-    """All first bytes of the elements, then all second ones, and so on.
-
-    Parameters
-    ----------
-    element_bytes : int
-    """
-
-    element_bytes: int
-
-    def encode(self, data: Bytes) -> Bytes:
-        """Return the bytes in their new order."""
-        return np.ascontiguousarray(data.reshape(-1, self.element_bytes).T).reshape(-1)
-
-    def decode(self, data: Bytes) -> Bytes:
-        """Return the bytes in their old order, as a view: whoever stores them moves them once."""
-        rows: Bytes = data.reshape(self.element_bytes, -1).T
-        return rows
-
-
-@dataclass(frozen=True)
-class Deflate:
-    """HDF5's gzip.
-
-    Parameters
-    ----------
-    level : int
-        Of zlib, 0 to 9.
-    size : int
-        Bytes of what is packed.
-    shuffled : bool
-        A `Shuffle` comes before.
-    """
-
-    level: int
-    size: int
-    shuffled: bool
-
-    def encode(self, data: Bytes) -> Bytes:
-        """Return the bytes, packed."""
-        return deflate(data, self.level, shuffled=self.shuffled)
-
-    def decode(self, data: Bytes) -> Bytes:
-        """Return the bytes, unpacked."""
-        try:
-            return inflate(data, self.size, shuffled=self.shuffled)
-        except DEFLATE_ERRORS as error:
-            raise UndecodableChunk(str(error)) from error
-
-
-@dataclass(frozen=True)
-class Checksum:
-    """HDF5's fletcher32, at the end."""
-
-    def encode(self, data: Bytes) -> Bytes:
-        """Return the bytes with their checksum."""
-        return np.concatenate([data, np.array([fletcher32(data)], "<u4").view(np.uint8)])
-
-    def decode(self, data: Bytes) -> Bytes:
-        """Return the bytes without the checksum, which must be theirs."""
-        found, expected = data[:-CHECKSUM_BYTES], data[-CHECKSUM_BYTES:].tobytes()
-        if fletcher32(found) != int.from_bytes(expected, "little"):
-            raise UndecodableChunk("its checksum is wrong")
-        return found
+__all__ = ["Pipeline", "pipeline_of"]
 
 
 @dataclass(frozen=True)
@@ -152,11 +69,12 @@ class Pipeline:
         ------
         UndecodableChunk
         """
+        done = [step for number, step in enumerate(self.filters) if not skipped >> number & 1]
         try:
-            for number, step in reversed(list(enumerate(self.filters))):
-                if not skipped >> number & 1:
-                    data = step.decode(data)
-            chunk.reshape(data.shape)[...] = data
+            for number in reversed(range(len(done))):
+                data = done[number].decode(data, None if number else chunk)
+            if data is not chunk:
+                chunk.reshape(data.shape)[...] = data
         except ValueError as error:
             raise UndecodableChunk(f"it has another size: {error}") from error
 
@@ -183,9 +101,7 @@ def pipeline_of(dataset: h5py.Dataset) -> Pipeline | None:
     created = dataset.id.get_create_plist()
     described = [created.get_filter(number) for number in range(created.get_nfilters())]
     filters = _filters([(code, values) for code, _, values, _ in described], size)
-    if filters is None or not any(isinstance(step, Deflate) for step in filters):
-        return None
-    return Pipeline(filters, size)
+    return None if filters is None else Pipeline(filters, size)
 
 
 def _is_stored_as_read(dataset: h5py.Dataset) -> bool:
@@ -200,20 +116,27 @@ def _is_stored_as_read(dataset: h5py.Dataset) -> bool:
 def _filters(
     described: Sequence[tuple[int, tuple[int, ...]]], size: int
 ) -> tuple[Filter, ...] | None:
-    """Return filters by HDF5's numbers and values; None where one is not known, or is misplaced."""
+    """Return filters by HDF5's numbers and values.
+
+    None where one is not known, or is misplaced, and where none packs.
+    """
     filters: list[Filter] = []
     is_packed = False
     for code, values in described:
-        if code == h5py.h5z.FILTER_SHUFFLE and values and not is_packed and not size % values[0]:
-            filters.append(Shuffle(values[0]))
-        elif code == h5py.h5z.FILTER_DEFLATE and values and not is_packed and values[0] <= 9:
-            filters.append(
-                Deflate(values[0], size, any(isinstance(one, Shuffle) for one in filters))
-            )
-            is_packed = True
-        elif code == h5py.h5z.FILTER_FLETCHER32:
+        if code == h5py.h5z.FILTER_FLETCHER32:
             filters.append(Checksum())
             size += CHECKSUM_BYTES
-        else:
+        elif is_packed:
             return None
-    return tuple(filters)
+        elif code == h5py.h5z.FILTER_SHUFFLE:
+            if not values or size % values[0]:
+                return None
+            filters.append(Shuffle(values[0]))
+        else:
+            is_shuffled = any(isinstance(step, Shuffle) for step in filters)
+            found = packer(code, Packing(values, size, is_shuffled))
+            if found is None:
+                return None
+            filters.append(found)
+            is_packed = True
+    return tuple(filters) if is_packed else None

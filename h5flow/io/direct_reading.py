@@ -14,11 +14,12 @@ from h5py._objects import phil
 
 from h5flow.io.chunk_index import ChunkIndex, chunk_index, has_plain_file
 from h5flow.io.chunks import row_bytes
-from h5flow.io.codecs import Pipeline, UndecodableChunk, pipeline_of
+from h5flow.io.codecs import Pipeline, pipeline_of
 from h5flow.io.damage import DAMAGE
+from h5flow.io.packing.protocol import UndecodableChunk
 
 if TYPE_CHECKING:
-    from h5flow.io.deflate import Bytes
+    from h5flow.io.packing.protocol import Bytes
     from h5flow.io.workers import Workers
 
 __all__ = ["DirectRows", "direct_rows"]

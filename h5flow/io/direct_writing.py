@@ -9,7 +9,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from h5flow.io.codecs import Pipeline
-    from h5flow.io.deflate import Bytes
+    from h5flow.io.packing.protocol import Bytes
     from h5flow.io.workers import Workers
 
 __all__ = ["DirectChunks", "direct_chunks"]

@@ -11,13 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from packed_files import filters, packed, packed_tables
 
-from h5flow.io.codecs import UndecodableChunk, pipeline_of
-from h5flow.io.deflate import deflate
+from h5flow.io.codecs import pipeline_of
+from h5flow.io.packing.deflate import deflate
+from h5flow.io.packing.protocol import UndecodableChunk
 
 LAYOUTS = {
     "contiguous": {},
     "without a filter": {"chunks": (5, 2)},
     "rows that are split": {"chunks": (5, 1), "compression": "gzip"},
+    "a number that nobody has": {
+        "chunks": (5, 2),
+        "compression": 511,
+        "allow_unknown_filter": True,
+    },
     "lzf": {"chunks": (5, 2), "compression": "lzf"},
     "scale-offset": {"chunks": (5, 2), "compression": "gzip", "scaleoffset": 0},
     "only a checksum": {"chunks": (5, 2), "fletcher32": True},

@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from h5flow.io.packing.protocol import UndecodableChunk
+
 if TYPE_CHECKING:
-    from h5flow.io.deflate import Bytes
+    from h5flow.io.packing.protocol import Bytes
 
-__all__ = ["fletcher32"]
+__all__ = ["CHECKSUM_BYTES", "Checksum", "fletcher32"]
 
+CHECKSUM_BYTES = 4
 MODULUS = 65535
 # The weighted sum of so many words fits into 64 bits.
 BLOCK_WORDS = 2**20
+
+
+@dataclass(frozen=True)
+class Checksum:
+    """HDF5's fletcher32, at the end."""
+
+    def encode(self, data: Bytes) -> Bytes:
+        """Return the bytes with their checksum."""
+        return np.concatenate([data, np.array([fletcher32(data)], "<u4").view(np.uint8)])
+
+    def decode(self, data: Bytes, out: Bytes | None) -> Bytes:
+        """Return the bytes without the checksum, which must be theirs."""
+        found, expected = data[:-CHECKSUM_BYTES], data[-CHECKSUM_BYTES:].tobytes()
+        if fletcher32(found) != int.from_bytes(expected, "little"):
+            raise UndecodableChunk("its checksum is wrong")
+        return found
 
 
 def fletcher32(data: Bytes) -> int:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from h5flow.io import fletcher
-from h5flow.io.fletcher import fletcher32
+from h5flow.io.packing import fletcher
+from h5flow.io.packing.fletcher import fletcher32
 
 
 @pytest.fixture(scope="module")

@@ -5,22 +5,61 @@ The streams are zlib's: whatever reads HDF5 reads them.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from isal import isal_zlib
 from zlib_ng import zlib_ng
 
-__all__ = ["DEFLATE_ERRORS", "Bytes", "deflate", "inflate"]
+from h5flow.io.packing.protocol import Bytes, Packing, UndecodableChunk
 
-Bytes: TypeAlias = npt.NDArray[np.uint8]
+__all__ = ["Deflate", "deflate", "deflate_of", "inflate"]
 
 DEFLATE_ERRORS: tuple[type[Exception], ...] = (zlib_ng.error, isal_zlib.error)  # type: ignore[assignment]
 
 # For each level of zlib the one of zlib-ng that takes the least time for at most 10 % more bytes.
 LEVELS = (0, 2, 2, 3, 3, 4, 5, 5, 7, 8)
 LEVELS_IF_SHUFFLED = (0, 2, 2, 2, 2, 4, 5, 5, 7, 8)
+
+
+HIGHEST_LEVEL = 9
+
+
+@dataclass(frozen=True)
+class Deflate:
+    """HDF5's gzip.
+
+    Parameters
+    ----------
+    level : int
+        Of zlib, 0 to 9.
+    size : int
+        Bytes of what is packed.
+    is_shuffled : bool
+        A shuffle comes before.
+    """
+
+    level: int
+    size: int
+    is_shuffled: bool
+
+    def encode(self, data: Bytes) -> Bytes:
+        """Return the bytes, packed."""
+        return deflate(data, self.level, shuffled=self.is_shuffled)
+
+    def decode(self, data: Bytes, out: Bytes | None) -> Bytes:
+        """Return the bytes, unpacked."""
+        try:
+            return inflate(data, self.size, shuffled=self.is_shuffled)
+        except DEFLATE_ERRORS as error:
+            raise UndecodableChunk(str(error)) from error
+
+
+def deflate_of(packing: Packing) -> Deflate | None:
+    """Return the filter; None where its level is not known."""
+    if not packing.values or packing.values[0] > HIGHEST_LEVEL:
+        return None
+    return Deflate(packing.values[0], packing.size, packing.is_shuffled)
 
 
 def deflate(data: Bytes, level: int, *, shuffled: bool) -> Bytes:

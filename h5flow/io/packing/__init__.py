@@ -1,0 +1,1 @@
+"""The filters of HDF5 that are done and undone outside of it, one module each."""
