@@ -39,6 +39,35 @@ def filters(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+LEVELS = st.integers(1, 9)
+# How hdf5plugin's filters, and lzf, are drawn, by name: what makes each, and its arguments.
+OTHER_FILTERS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
+    "lzf": {},
+    "BZip2": {"blocksize": LEVELS},
+    "Blosc": {
+        "cname": st.sampled_from(["blosclz", "lz4", "lz4hc", "zlib", "zstd"]),
+        "clevel": st.integers(0, 9),
+        "shuffle": st.integers(0, 2),
+    },
+    "LZ4": {"nbytes": st.sampled_from([0, 1, 8, 100, 4096, 2**30])},
+    "Bitshuffle": {
+        "cname": st.sampled_from(["none", "lz4"]),
+        "nelems": st.sampled_from([0, 8, 16, 128]),
+    },
+    "Zstd": {"clevel": st.integers(0, 22)},
+}
+
+
+@st.composite
+def other_filters(draw: st.DrawFn, name: str) -> dict[str, Any]:
+    """Draw the arguments of ``create_dataset`` for one of `OTHER_FILTERS` and those beside it."""
+    import hdf5plugin
+
+    arguments = {key: draw(values) for key, values in OTHER_FILTERS[name].items()}
+    made = {"compression": "lzf"} if name == "lzf" else getattr(hdf5plugin, name)(**arguments)
+    return {**made, "shuffle": draw(st.booleans()), "fletcher32": draw(st.booleans())}
+
+
 def packed(
     file: h5py.File, rows: np.ndarray[Any, Any], chunk_rows: int, **options: Any
 ) -> h5py.Dataset:

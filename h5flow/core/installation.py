@@ -18,6 +18,7 @@ from h5flow.errors import H5FlowError, UsageError
 __all__ = ["Fact", "Installation", "Section", "survey"]
 
 FILTERS = {"gzip": "FILTER_DEFLATE", "lzf": "FILTER_LZF", "szip": "FILTER_SZIP"}
+INSTALL_FILTERS = "pip install 'h5flow[filters]'"
 LOCKING = "HDF5_USE_FILE_LOCKING"
 NO_MPI = "H5FLOW_NOMPI"
 
@@ -109,8 +110,12 @@ def _filters() -> Fact:
         plugins = _version("hdf5plugin")
     except ImportError:
         here = f"{' '.join(built_in)}; more with hdf5plugin, which is not installed"
-        return Fact("filters", here, "pip install 'h5flow[filters]'")
-    return Fact("filters", f"{' '.join(built_in)}; those of hdf5plugin {plugins}")
+        return Fact("filters", here, INSTALL_FILTERS)
+    here = f"{' '.join(built_in)}; those of hdf5plugin {plugins}"
+    try:
+        return Fact("filters", f"{here}, in threads with imagecodecs {_version('imagecodecs')}")
+    except ImportError:
+        return Fact("filters", f"{here}, on one core without imagecodecs", INSTALL_FILTERS)
 
 
 def _locking(environ: Mapping[str, str]) -> Fact:

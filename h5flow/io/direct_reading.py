@@ -16,7 +16,7 @@ from h5flow.io.chunk_index import ChunkIndex, chunk_index, has_plain_file
 from h5flow.io.chunks import row_bytes
 from h5flow.io.codecs import Pipeline, pipeline_of
 from h5flow.io.damage import DAMAGE
-from h5flow.io.packing.protocol import UndecodableChunk
+from h5flow.io.packing.protocol import DamagedChunk, UndecodableChunk
 
 if TYPE_CHECKING:
     from h5flow.io.packing.protocol import Bytes
@@ -53,7 +53,8 @@ def direct_rows(dataset: h5py.Dataset, workers: Workers) -> DirectRows | None:
 class DirectRows:
     """The rows of a dataset, by slices: the same as h5py's, also where it raises.
 
-    Whatever cannot be read here (chunks that were never written, or are damaged) is left to h5py.
+    Whatever cannot be read here (chunks that were never written, or are damaged) is left to h5py,
+    but for damage that filters of HDF5 may not survive: that is an ``OSError``.
 
     Parameters
     ----------
@@ -120,6 +121,8 @@ class DirectRows:
             else:
                 for _ in self._workers.each(fill, shares, ahead=len(shares)):
                     pass
+        except DamagedChunk as error:
+            raise OSError(str(error)) from error
         except (UndecodableChunk, OSError):
             return None
         finally:
@@ -152,7 +155,12 @@ class DirectRows:
         if len(data) != size:
             raise UndecodableChunk("the file ends before it")
         skipped = int(index.skipped[number])
-        self._pipeline.decode(np.frombuffer(data, np.uint8), skipped, chunk)
+        try:
+            self._pipeline.decode(np.frombuffer(data, np.uint8), skipped, chunk)
+        except DamagedChunk as error:
+            first = number * self.chunks[0]
+            rows = f"the chunk of rows {first} to {first + self.chunks[0]}"
+            raise DamagedChunk(f"{rows} is damaged: {error}") from error
 
 
 class _KeptChunks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError
 
 import h5py
 import numpy as np
@@ -62,6 +63,24 @@ def test_without_mpi4py_the_extra_is_named() -> None:
     found = survey(machine(mpi=None), {})
     assert "No module named 'mpi4py'" in value(found, "mpi4py")
     assert "pip install 'h5flow[mpi]'" in str(missing(found)["mpi4py"])
+
+
+@pytest.mark.parametrize(
+    ("absent", "said"),
+    [("hdf5plugin", "more with hdf5plugin"), ("imagecodecs", "on one core without imagecodecs")],
+)
+def test_without_the_libraries_of_filters_the_extra_is_named(
+    monkeypatch: pytest.MonkeyPatch, absent: str, said: str
+) -> None:
+    def version(package: str) -> str:
+        if package == absent:
+            raise PackageNotFoundError(package)
+        return "1.0"
+
+    monkeypatch.setattr("importlib.metadata.version", version)
+    found = survey(machine(), {})
+    assert said in value(found, "filters")
+    assert missing(found)["filters"] == "pip install 'h5flow[filters]'"
 
 
 def test_an_mpiexec_of_another_library_is_none() -> None:

@@ -24,7 +24,6 @@ LAYOUTS = {
         "compression": 511,
         "allow_unknown_filter": True,
     },
-    "lzf": {"chunks": (5, 2), "compression": "lzf"},
     "scale-offset": {"chunks": (5, 2), "compression": "gzip", "scaleoffset": 0},
     "only a checksum": {"chunks": (5, 2), "fletcher32": True},
 }

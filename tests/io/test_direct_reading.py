@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 
 import h5py
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from packed_files import filters, packed, packed_tables
+from packed_files import OTHER_FILTERS, filters, other_filters, packed, packed_tables
 
 from h5flow.errors import FileFormatError
 from h5flow.io import direct_reading
@@ -36,8 +37,15 @@ def same(one, other):
     return (one.dtype, one.shape, one.tobytes()) == (other.dtype, other.shape, other.tobytes())
 
 
-@settings(max_examples=150)
-@given(data=st.data(), rows=packed_tables(), options=filters())
+def any_filters():
+    """Draw the arguments of ``create_dataset`` for any filter that can be installed."""
+    if not (find_spec("hdf5plugin") and find_spec("imagecodecs")):
+        return filters()
+    return filters() | st.sampled_from([*OTHER_FILTERS]).flatmap(other_filters)
+
+
+@settings(max_examples=300)
+@given(data=st.data(), rows=packed_tables(), options=any_filters())
 def test_rows_are_those_of_h5py(path, workers, data, rows, options):
     grown = data.draw(st.integers(0, 12))
     with h5py.File(path, "r+") as file:
@@ -127,6 +135,25 @@ def test_a_damaged_chunk_is_the_error_that_it_is_through_h5py(tmp_path, workers,
             messages.append(str(caught.value))
         assert messages[0] == messages[1]
         assert direct[60:100].tolist() == [*range(60, 100)]
+
+
+@pytest.mark.parametrize("name", OTHER_FILTERS)
+def test_a_chunk_that_hdf5_might_not_survive_is_an_error_before_it_gets_it(tmp_path, workers, name):
+    hdf5plugin = pytest.importorskip("hdf5plugin", reason="NOT TESTED WITHOUT hdf5plugin")
+    pytest.importorskip("imagecodecs", reason="NOT TESTED WITHOUT imagecodecs")
+    made = {"compression": "lzf"} if name == "lzf" else getattr(hdf5plugin, name)()
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        dataset = packed(file, np.arange(1000) // 9, 100, **made)
+        chunk = dataset.id.get_chunk_info_by_coord((500,))
+    with (tmp_path / "a.h5").open("r+b") as raw:
+        raw.seek(chunk.byte_offset)
+        raw.write(b"\xff" * chunk.size)
+    with h5py.File(tmp_path / "a.h5") as file:
+        direct = direct_rows(file["data"], workers)
+        expected = "rows 0 to 1000 of /data .*: the chunk of rows 500 to 600 is damaged"
+        with pytest.raises(FileFormatError, match=expected):
+            read_slice(direct, 0, 1000)
+        assert direct[600:].tolist() == [row // 9 for row in range(600, 1000)]
 
 
 def test_a_file_that_ends_too_early_is_an_error(tmp_path, workers):

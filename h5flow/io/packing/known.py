@@ -12,6 +12,12 @@ __all__ = ["PACKERS", "packer"]
 # Number in HDF5's register of filters to what makes the filter of a dataset, a `FilterMaker`.
 PACKERS: dict[int, str] = {
     1: "h5flow.io.packing.deflate:deflate_of",
+    307: "h5flow.io.packing.bzip2:bzip2_of",
+    32000: "h5flow.io.packing.lzf:lzf_of",
+    32001: "h5flow.io.packing.blosc:blosc_of",
+    32004: "h5flow.io.packing.lz4:lz4_of",
+    32008: "h5flow.io.packing.bitshuffle:bitshuffle_of",
+    32015: "h5flow.io.packing.zstd:zstd_of",
 }
 
 

@@ -9,13 +9,21 @@ from typing import Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Bytes", "Filter", "FilterMaker", "Packing", "UndecodableChunk"]
+__all__ = ["Bytes", "DamagedChunk", "Filter", "FilterMaker", "Packing", "UndecodableChunk"]
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 
 
 class UndecodableChunk(Exception):
     """Bytes of a chunk that cannot be unpacked here; HDF5 may know more."""
+
+
+class DamagedChunk(UndecodableChunk):
+    """Bytes of a chunk that no filter has made, and that HDF5's filters must not be given.
+
+    Some of those that hdf5plugin has trust what they are given, and end the process, or never
+    end.
+    """
 
 
 class Filter(Protocol):
