@@ -95,7 +95,8 @@ class Overlay(io.RawIOBase):
                 self.pages[number] = bytearray(page.ljust(PAGE_BYTES, b"\0"))
             self.pages[number][inner] = view[outer]
         self._position += len(view)
-        self.size = max(self.size, self._position)
+        if len(view):  # as a file, it does not grow by nothing
+            self.size = max(self.size, self._position)
         return len(view)
 
     def truncate(self, size: int | None = None) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from h5flow.errors import NoRoomError
@@ -144,6 +144,7 @@ places = st.integers(0, 4 * PAGE_BYTES)
 
 
 @given(st.lists(st.tuples(st.sampled_from("rw"), places, st.integers(0, 3 * PAGE_BYTES))))
+@example([("w", 4 * PAGE_BYTES, 0)])
 def test_an_overlay_reads_as_a_file_that_was_written(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, int]]
 ) -> None:
