@@ -142,6 +142,18 @@ def test_reading(
     assert case.found.tobytes() == case.rows.tobytes()
 
 
+@pytest.mark.parametrize("filters", FILTERS)
+def test_reading_in_threads(compare: Compare, sizes: Sizes, memory: Path, filters: str) -> None:
+    case = Case(memory, hits(sizes.of(2_000_000, 200_000)), options(filters))
+    one, more = Workers(lambda: 1), Workers(lambda: THREADS)
+    compare(
+        f"read {len(case.rows):,} rows of 36 bytes, {filters}, in {THREADS} threads",
+        floor=partial(case.read_directly, one),
+        floor_is=f"the same in one: {1 / THREADS:g} x is as many times as fast",
+        subject=partial(case.read_directly, more),
+    )
+
+
 @pytest.mark.parametrize("filters", [*FILTERS, *OTHERS])
 @pytest.mark.parametrize("make", [hits, readout])
 def test_writing(
