@@ -39,9 +39,8 @@ from bench.harness import Compare
 from h5flow import H5FlowStage
 from h5flow.backends import choose_backend, using
 from h5flow.config.workflow import Requirement
-from h5flow.core import cache
 from h5flow.core.cache import CacheLoader
-from h5flow.data import H5FlowDataManager, access, linked_tables
+from h5flow.data import H5FlowDataManager, access, linked_tables, presentation
 from h5flow.data.access import _links
 from h5flow.data.conversion import as_rows
 from h5flow.data.following import linked_padded
@@ -159,7 +158,7 @@ def without_layer() -> Iterator[None]:
         return pad_cells(cells.shape, cells.cells, cells.values)
 
     replaced = (
-        (cache, "present", lambda _backend, value: value),
+        (presentation, "present", lambda _backend, value: value),
         (access, "present", lambda _backend, value: value),
         (access, "present_padded", plain_cells),
         (linked_tables, "to_host", lambda value: value),
