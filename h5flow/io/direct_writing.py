@@ -19,7 +19,7 @@ def direct_chunks(dataset: h5py.Dataset, workers: Workers) -> DirectChunks | Non
     """Return what packs chunks of a dataset; None where only HDF5 can do it."""
     if dataset.chunks is None or not dataset.id.get_create_plist().get_nfilters():
         return None
-    from h5flow.io.codecs import pipeline_of  # with the libraries that pack
+    from h5flow.io.codecs import pipeline_of  # plain tables do without
 
     pipeline = pipeline_of(dataset)
     return None if pipeline is None else DirectChunks(dataset, pipeline, workers)
