@@ -119,7 +119,7 @@ def main(name: str, count: int, seed: int) -> None:
             element_bytes = choice.choice([1, 2, 8, 36])
             rows = plain(choice, element_bytes)
             code, values = FILTERS[name](element_bytes)
-            step = packer(code, Packing(values, len(rows), is_shuffled=False))
+            step = packer(code, Packing(values, len(rows)))
             whole = encoded(step, rows, room)
         chunk = damaged(choice, whole)
         data = packed.end(len(chunk))

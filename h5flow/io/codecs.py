@@ -133,8 +133,7 @@ def _filters(
                 return None
             filters.append(Shuffle(values[0]))
         else:
-            is_shuffled = any(isinstance(step, Shuffle) for step in filters)
-            found = packer(code, Packing(values, size, is_shuffled))
+            found = packer(code, Packing(values, size))
             if found is None:
                 return None
             filters.append(found)

@@ -72,13 +72,10 @@ class Packing:
         What the file says about the filter: HDF5's client data.
     size : int
         Bytes of what is packed: of a chunk, and perhaps a checksum.
-    is_shuffled : bool
-        A shuffle comes before.
     """
 
     values: tuple[int, ...]
     size: int
-    is_shuffled: bool
 
 
 # None where the filter is used in a way that is not known.

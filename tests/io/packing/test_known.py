@@ -123,13 +123,13 @@ def plugin(name):
     ],
 )
 def test_what_is_not_known_of_a_filter_is_left_to_hdf5(number, values):
-    assert packer(number, Packing(values, 2400, is_shuffled=False)) is None
+    assert packer(number, Packing(values, 2400)) is None
 
 
 @pytest.mark.parametrize("number", sorted(set(PACKERS) - {1, 307}))
 def test_without_the_library_it_is_left_to_hdf5(monkeypatch, number):
     values = {32001: (2, 2, 8, 2400, 5, 1, 1), 32008: (0, 4, 8, 0, 2)}.get(number, ())
-    packing = Packing(values, 2400, is_shuffled=False)
+    packing = Packing(values, 2400)
     assert packer(number, packing) is not None
     monkeypatch.delitem(sys.modules, PACKERS[number].partition(":")[0])
     monkeypatch.setitem(sys.modules, "imagecodecs", None)
