@@ -5,6 +5,7 @@ from __future__ import annotations
 import h5py
 
 from h5flow.data.layout import data_path, names_of_ref_path, reference_paths
+from h5flow.io.lookup import dataset_beside, scalar_attribute
 
 __all__ = ["parent_of", "region_of"]
 
@@ -16,7 +17,7 @@ def parent_of(table: h5py.Dataset, column: int) -> h5py.Dataset | None:
     """
     names = names_of_ref_path(table.name or "")
     usual = None if names is None else data_path(names[column])
-    return _first_dataset(table, table.attrs.get(f"dset{column}"), usual)
+    return _first_dataset(table, f"dset{column}", usual)
 
 
 def region_of(table: h5py.Dataset, column: int) -> h5py.Dataset | None:
@@ -26,15 +27,15 @@ def region_of(table: h5py.Dataset, column: int) -> h5py.Dataset | None:
     if names is not None:
         paths = reference_paths(*names)
         usual = (paths.parent_region, paths.child_region)[column]
-    return _first_dataset(table, table.attrs.get(f"ref_region{column}"), usual)
+    return _first_dataset(table, f"ref_region{column}", usual)
 
 
-def _first_dataset(table: h5py.Dataset, *paths: object) -> h5py.Dataset | None:
-    for path in paths:
-        try:
-            found = table.file.get(path) if isinstance(path, str | bytes) else None
-        except (KeyError, OSError):
-            continue
-        if isinstance(found, h5py.Dataset):
-            return found
-    return None
+def _first_dataset(table: h5py.Dataset, attribute: str, usual: str | None) -> h5py.Dataset | None:
+    try:
+        path = scalar_attribute(table, attribute)
+    except (OSError, RuntimeError):
+        path = None
+    found = dataset_beside(table, path) if isinstance(path, bytes) else None
+    if found is None and usual is not None:
+        found = dataset_beside(table, usual.encode())
+    return found

@@ -11,6 +11,7 @@ from h5flow.data.beside_references import region_of
 from h5flow.data.layout import INDEXED_REFERENCES, index_attribute
 from h5flow.io.damage import DAMAGE
 from h5flow.io.hdf5_rows import dataset_behind
+from h5flow.io.lookup import dataset_beside, scalar_attribute
 from h5flow.io.reading import RowSource, read_union
 from h5flow.references.follow import Followed
 from h5flow.references.padding import rank_in_row
@@ -83,13 +84,15 @@ def find_index(ref: RowSource, region: RowSource | None, column: int) -> Referen
     if table is None:
         return None
     try:
-        group = table.attrs.get(index_attribute(column))
-        if not isinstance(group, str) or not _is_own_region(table, region, column):
+        group = scalar_attribute(table, index_attribute(column))
+        if not isinstance(group, bytes) or not _is_own_region(table, region, column):
             return None
-        offsets, children = (table.file.get(f"{group}/{name}") for name in ("offsets", "children"))
-        if not (_is_column(offsets) and _is_column(children)):
+        offsets, children = (
+            dataset_beside(table, group + name) for name in (b"/offsets", b"/children")
+        )
+        if offsets is None or children is None or not _are_columns(offsets, children):
             return None
-        made_for = offsets.attrs.get(INDEXED_REFERENCES)
+        made_for = scalar_attribute(offsets, INDEXED_REFERENCES)
     except DAMAGE:
         return None
     if not len(offsets) or not made_for == len(children) == len(table):
@@ -104,5 +107,5 @@ def _is_own_region(ref: h5py.Dataset, region: RowSource | None, column: int) -> 
     return own is not None and given is not None and bool(own == given)
 
 
-def _is_column(dataset: object) -> bool:
-    return isinstance(dataset, h5py.Dataset) and dataset.ndim == 1 and dataset.dtype.kind in "iu"
+def _are_columns(*datasets: h5py.Dataset) -> bool:
+    return all(dataset.ndim == 1 and dataset.dtype.kind in "iu" for dataset in datasets)

@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from h5flow.io.chunk_index import has_plain_file
 from h5flow.io.chunks import row_bytes
 from h5flow.io.hdf5_rows import dataset_behind
 
@@ -109,15 +110,15 @@ def plain_rows(dataset: object, reads: int) -> PlainRows | None:
     dataset = dataset_behind(dataset)
     if reads < 2 or dataset is None or not hasattr(os, "pread"):
         return None
-    file, dtype = dataset.file, dataset.dtype
-    if file.mode != "r" or file.swmr_mode or file.driver != "sec2" or file.userblock_size:
+    file, dtype = h5py.h5i.get_file_id(dataset.id), dataset.dtype
+    if file.get_intent() != h5py.h5f.ACC_RDONLY or not has_plain_file(dataset):
         return None
     if dtype.hasobject or not dataset.size or not _lies_as_in_memory(dataset):
         return None
     where = _addresses(dataset, reads * CHUNKS_PER_READ)
     if where is None:
         return None
-    return PlainRows(file.id.get_vfd_handle(), dtype, dataset.shape[1:], *where)
+    return PlainRows(file.get_vfd_handle(), dtype, dataset.shape[1:], *where)
 
 
 def _lies_as_in_memory(dataset: h5py.Dataset) -> bool:
