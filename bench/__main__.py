@@ -2,7 +2,8 @@
 
     python -m bench [--scale S] [--only NAME ...]
 
-With ``--only`` the table of these is printed, and nothing is written.
+With ``--only``, and where one of them fails, the table of those that ran is printed, and nothing is
+written.
 """
 
 from __future__ import annotations
@@ -22,18 +23,17 @@ PAGE, PICTURE = ROOT / "docs" / "speed.md", ROOT / "docs" / "speed.png"
 LIMIT_SECONDS = 3600
 
 
-def results(scale: float, names: list[str]) -> list[dict[str, Any]]:
-    """Run benchmarks; return what pytest-benchmark recorded."""
+def results(scale: float, names: list[str]) -> tuple[list[dict[str, Any]], int]:
+    """Run benchmarks; return what pytest-benchmark recorded, and pytest's exit status."""
     paths = [f"bench/{name}.py" for name in names] or ["bench"]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "results.json")
         words = ["--benchmark-only", f"--benchmark-json={file}", f"--scale={scale}", "-q"]
         command = [sys.executable, "-m", "pytest", *paths, *words, f"--basetemp={folder}/files"]
         done = subprocess.run(command, cwd=ROOT, timeout=LIMIT_SECONDS, check=False)
-        if done.returncode:
-            sys.exit(done.returncode)
-        found: list[dict[str, Any]] = json.loads(file.read_text("utf-8"))["benchmarks"]
-    return found
+        recorded = file.read_text("utf-8") if file.exists() else ""
+    found: list[dict[str, Any]] = json.loads(recorded)["benchmarks"] if recorded else []
+    return found, done.returncode
 
 
 def main() -> None:
@@ -41,11 +41,11 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=0.1, help="1: the sizes of docs/speed.md")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="modules in bench/")
     options = parser.parse_args()
-    found = results(options.scale, options.only)
+    found, status = results(options.scale, options.only)
     lines = table(found, options.scale)
-    if options.only:
+    if options.only or status:
         print("\n".join(lines))
-        return
+        sys.exit(status)
     from bench.picture import draw
 
     PAGE.write_text(put_table(PAGE.read_text("utf-8"), lines), "utf-8")

@@ -40,7 +40,7 @@ from h5flow import H5FlowStage
 from h5flow.backends import choose_backend, using
 from h5flow.config.workflow import Requirement
 from h5flow.core.cache import CacheLoader
-from h5flow.data import H5FlowDataManager, access, linked_tables, presentation
+from h5flow.data import H5FlowDataManager, access, host_copies, presentation
 from h5flow.data.access import _links
 from h5flow.data.conversion import as_rows
 from h5flow.data.following import linked_padded
@@ -161,8 +161,8 @@ def without_layer() -> Iterator[None]:
         (presentation, "present", lambda _backend, value: value),
         (access, "present", lambda _backend, value: value),
         (access, "present_padded", plain_cells),
-        (linked_tables, "to_host", lambda value: value),
-        (linked_tables, "selection_on_host", lambda value: value),
+        (host_copies, "to_host", lambda value: value),
+        (host_copies, "selection_on_host", lambda value: value),
     )
     with ExitStack() as patches:
         for module, name, plain in replaced:

@@ -152,3 +152,13 @@ def test_a_table_takes_the_place_of_the_old_one_and_of_nothing_else(
 def test_a_page_without_a_place_for_the_table_is_refused() -> None:
     with pytest.raises(ValueError, match="no place for the table"):
         table.put_table("# Speed", [])
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "bench").glob("[a-z]*.py")), ids=lambda p: p.stem)
+def test_what_benchmarks_take_from_the_package_is_there(path: Path) -> None:
+    assert module(path.stem).__doc__
+
+
+def test_the_layer_of_arrays_can_be_left_out() -> None:
+    with module("array_layer").without_layer():
+        pass
