@@ -273,9 +273,11 @@ class OpenOutput:
 
     def publish(self, records: Sequence[RunRecord]) -> str:
         """Complete the file, and give it its name; returns the ``run_id``. Collective."""
+        begin = time.perf_counter()
         with self._channel.guard.patient():
             self._channel.together("closing the output", self.rendezvous.storage.close)
             run_id = self._channel.by_first("publishing", lambda: self._publish(records))
+        self.observe(HookTimed("publish", "", "finish", time.perf_counter() - begin, begin=begin))
         self._end()
         return run_id
 

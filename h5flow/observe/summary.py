@@ -24,8 +24,8 @@ NARROWER = (HEAD, tuple(name for name in HEAD if name != "class"), ("part", "sec
 OTHER = "other"
 # anything else, such as the `next` of a generator, is spent in the loop
 COLUMN_OF_HOOK = {"__init__": "init", "init": "init", "finish": "finish"}
-# takes its time before the workflow begins to count
-COPY = ("copy input", "")
+# take their time before the first workflow begins to count, and after the last
+COPY, PUBLISH = ("copy input", ""), ("publish", "")
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ class _Config:
 class Summary:
     """Collects what a run tells.
 
-    Time spent before a workflow begins (copying the input) is counted with it.
+    Time spent before a workflow begins (copying the input) is counted with it, and that of
+    completing the output, until the disk has it, with the last.
     """
 
     def __init__(self) -> None:
@@ -75,9 +76,10 @@ class Summary:
         """Take in an event."""
         config = self._configs[-1]
         if isinstance(event, HookTimed):
-            part = config.parts.setdefault(
-                (event.name, event.classname), _Part(event.name, event.classname)
-            )
+            key = (event.name, event.classname)
+            if key == PUBLISH and len(self._configs) > 1:
+                config = self._configs[-2]
+            part = config.parts.setdefault(key, _Part(*key))
             hook = COLUMN_OF_HOOK.get(event.hook, "run")
             part.seconds[hook] = part.seconds.get(hook, 0.0) + event.seconds
         elif isinstance(event, ConfigStarted):
@@ -125,8 +127,8 @@ def _table(config: _Config) -> Table:
     # h5flow's own parts come last
     parts = sorted(config.parts.values(), key=lambda part: not part.classname)
     counted = sum(part.total for part in parts)
-    copied = config.parts[COPY].total if COPY in config.parts else 0.0
-    total = max(counted, copied + (config.finished.seconds if config.finished else 0.0))
+    outside = sum(config.parts[key].total for key in (COPY, PUBLISH) if key in config.parts)
+    total = max(counted, outside + (config.finished.seconds if config.finished else 0.0))
     rows = [_row(part, total) for part in parts]
     if parts and total - counted >= 0.005:
         rows.append(_row(_Part(OTHER, "", {"other": total - counted}), total))

@@ -87,6 +87,16 @@ def test_the_copy_before_a_workflow_is_counted_with_it() -> None:
     assert seconds["total"] == "13.00"
 
 
+def test_completing_the_output_is_counted_with_the_last_workflow() -> None:
+    second = ConfigStarted("plots.yaml", "events", (), 10)
+    events = [*run_of_two_stages(), second, ConfigFinished("plots.yaml", 1, 10, 2.0)]
+    events.append(HookTimed("publish", "", "finish", 3.0))
+    first, last = summary_of(events).tables()
+    assert "publish" not in {row["part"] for row in first.rows}
+    seconds = {row["part"]: row["seconds"] for row in last.rows}
+    assert (seconds["publish"], seconds["total"]) == ("3.00", "5.00")
+
+
 def test_a_constructor_counts_as_init() -> None:
     events = [HookTimed("pairs", "MuonPairs", hook, 1.0) for hook in ("__init__", "init")]
     (table,) = summary_of([*events, STARTED, FINISHED]).tables()
