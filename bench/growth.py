@@ -41,7 +41,7 @@ def test_growth(compare: Compare, sizes: Sizes, folder: Path, rows: int, ranks: 
         f"run over {rows:,} rows, {ranks} {'rank' if ranks == 1 else 'ranks'}",
         found["floor"],
         found["run"],
-        floor_is="h5py copies, reads and writes the same bytes in one process, and the disk has them",
+        floor_is="h5py copies, reads and writes the same bytes, until the disk has them",
         rows=rows,
         ranks=ranks,
     )
