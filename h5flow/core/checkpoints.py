@@ -16,7 +16,7 @@ from h5flow.core.hooks import Hooks, Where
 from h5flow.core.stage import H5FlowStage
 from h5flow.core.stopping import StopRequest
 from h5flow.errors import UsageError
-from h5flow.events import CheckpointSaved
+from h5flow.events import CheckpointSaved, HookTimed
 from h5flow.journal.checkpoint import PLACES, Checkpoint, pack
 from h5flow.journal.provenance import RunRecord, skipped_chunks
 from h5flow.journal.revival import tables_of
@@ -167,7 +167,7 @@ class Saver:
         states = {
             part.name: hooks.call(part, "state", where) for part in parts if hasattr(part, "state")
         }
-        rendezvous = self._rendezvous
+        saving, rendezvous = time.perf_counter(), self._rendezvous
         rendezvous.begin(Tag(hook="saving a checkpoint"))
         rendezvous.milestones.commit()
         checkpoint = Checkpoint(
@@ -203,6 +203,8 @@ class Saver:
         took = self._clock() - begin
         # at most a hundredth of the time, unless every chunk is wanted
         self._due = self._clock() + (max(self._every, 100 * took) if self._every else 0.0)
+        seconds = time.perf_counter() - saving
+        self._output.observe(HookTimed("save", "", "save", seconds, begin=saving))
         self._output.observe(
             CheckpointSaved(
                 str(self._output.working_path),

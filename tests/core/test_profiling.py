@@ -44,6 +44,18 @@ def in_loop(events: list[Event], name: str) -> list[HookTimed]:
     return [event for event in timed if event.name == name and event.hook in {"next", "run"}]
 
 
+def test_saving_and_publishing_are_timed_beside_the_hooks(
+    events: Path, workflow: MakeWorkflow
+) -> None:
+    timed = [one for one in events_of(workflow(Doubles), "numpy") if isinstance(one, HookTimed)]
+    ours = {one.name for one in timed if not one.classname}
+    assert ours == {"copy input", "read", "write", "save", "publish"}
+    spans = sorted((one.begin, one.begin + one.seconds) for one in timed if one.name == "save")
+    # after init, and after the loop
+    assert len(spans) == 2
+    assert spans[0][1] <= spans[1][0]
+
+
 @pytest.mark.parametrize("name", DEVICES)
 def test_each_hook_says_what_moved_in_it(events: Path, workflow: MakeWorkflow, name: str) -> None:
     make_backend(name)
