@@ -51,6 +51,18 @@ def test_a_bad_chunk_is_named_by_its_rows_and_the_others_are_read(tmp_path: Path
     assert "filter" in reason
 
 
+def test_a_chunk_that_only_hdf5_takes_for_whole_is_bad(tmp_path: Path) -> None:
+    codecs = pytest.importorskip("imagecodecs", reason="NOT TESTED WITHOUT imagecodecs")
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        made = file.create_dataset("x", data=np.zeros(128, "i4"), chunks=(64,), compression="lzf")
+        made.id.write_direct_chunk((64,), codecs.lzf_encode(bytes(252)))
+    with h5py.File(tmp_path / "f.h5") as file:
+        assert file["x"][64:].tolist() == [0] * 64
+        ((rows, reason),) = unreadable_pieces(file["x"])
+    assert rows == "rows 64 to 128"
+    assert "252 bytes in place of 256" in reason
+
+
 def test_a_chunk_of_an_impossible_size_is_not_read(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "f.h5", "w") as file:
         made = file.create_dataset("x", (2**29,), "i8", chunks=(2**28,))
