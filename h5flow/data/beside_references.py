@@ -31,10 +31,7 @@ def region_of(table: h5py.Dataset, column: int) -> h5py.Dataset | None:
 
 
 def _first_dataset(table: h5py.Dataset, attribute: str, usual: str | None) -> h5py.Dataset | None:
-    try:
-        path = scalar_attribute(table, attribute)
-    except (OSError, RuntimeError):
-        path = None
+    path = scalar_attribute(table, attribute)
     found = dataset_beside(table, path) if isinstance(path, bytes) else None
     if found is None and usual is not None:
         found = dataset_beside(table, usual.encode())

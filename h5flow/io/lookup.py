@@ -44,7 +44,7 @@ def dataset_beside(dataset: h5py.Dataset, path: bytes) -> h5py.Dataset | None:
     Returns
     -------
     h5py.Dataset or None
-        None where there is none: nothing, a group, or what cannot be read.
+        None where there is none: nothing, a group, or what cannot be opened.
     """
     file = h5py.h5i.get_file_id(dataset.id)
     try:
@@ -67,10 +67,10 @@ def scalar_attribute(dataset: h5py.Dataset, name: str) -> Any:
     OSError, RuntimeError
         The file is damaged there.
     """
-    key = name.encode()
-    if not h5py.h5a.exists(dataset.id, key):
+    try:
+        attribute = h5py.h5a.open(dataset.id, name.encode())
+    except KeyError:
         return None
-    attribute = h5py.h5a.open(dataset.id, key)
     if attribute.get_space().get_simple_extent_type() != h5py.h5s.SCALAR:
         return None
     dtype = attribute.dtype

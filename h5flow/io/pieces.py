@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import h5py
 
 from h5flow.io.chunks import row_bytes
 from h5flow.io.damage import DAMAGE
-from h5flow.io.direct_reading import DirectRows, direct_rows
+from h5flow.io.direct_reading import direct_rows
 from h5flow.io.workers import Workers
 
 __all__ = ["LARGEST_CHUNK", "pieces", "unreadable_pieces"]
@@ -55,24 +55,24 @@ def unreadable_pieces(dataset: h5py.Dataset) -> Iterator[tuple[str, str]]:
         parts = list(pieces(dataset))
         # What a run would unpack itself is unpacked here as well: it may see damage that HDF5 does
         # not, and some of HDF5's filters do not survive it.
-        direct = direct_rows(dataset, Workers(lambda: 1)) if dataset.chunks else None
+        direct = direct_rows(dataset, Workers(lambda: 1))
     except DAMAGE as error:
         yield "all rows", _reason(error)
         return
+    # Chunks that are unpacked here hold whole rows.
+    read = dataset.__getitem__ if direct is None else lambda part: direct[part[0]]
     for part in parts:
-        reason = _reason_not_to_read(dataset if direct is None else direct, part)
+        reason = _reason_not_to_read(read, part)
         if reason is not None:
             rows = f"rows {part[0].start} to {part[0].stop}" if part else "its value"
             yield rows, reason
 
 
-def _reason_not_to_read(rows: h5py.Dataset | DirectRows, part: tuple[slice, ...]) -> str | None:
+def _reason_not_to_read(
+    read: Callable[[tuple[slice, ...]], object], part: tuple[slice, ...]
+) -> str | None:
     try:
-        if isinstance(rows, DirectRows):
-            # its chunks hold whole rows
-            rows[part[0]]
-        else:
-            rows[part]
+        read(part)
     except (*DAMAGE, MemoryError) as error:
         return _reason(error)
     return None

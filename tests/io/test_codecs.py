@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from packed_files import filters, packed, packed_tables
 
 from h5flow.io.codecs import pipeline_of
-from h5flow.io.packing.deflate import deflate
+from h5flow.io.packing.deflate import Deflate
 from h5flow.io.packing.protocol import UndecodableChunk
 
 LAYOUTS = {
@@ -62,7 +62,7 @@ def test_hdf5_unpacks_what_was_packed(file, rows, options):
 @pytest.mark.parametrize("level", range(10))
 def test_noise_takes_hardly_more_than_it_did(level):
     noise = np.random.default_rng(1).integers(0, 256, 100_000, "u1")
-    packed_noise = deflate(noise, level)
+    packed_noise = Deflate(level, len(noise)).encode(noise)
     assert len(packed_noise) <= 1.001 * len(noise) + 12
     assert zlib.decompress(packed_noise) == noise.tobytes()
 
@@ -143,4 +143,4 @@ def test_the_size_is_zlibs_within_a_tenth(kind, level, shuffle):
     data = as_bytes(detector_rows(kind))
     if shuffle:
         data = np.ascontiguousarray(data.reshape(-1, detector_rows(kind).itemsize).T).reshape(-1)
-    assert len(deflate(data, level)) <= 1.1 * len(zlib.compress(data, level))
+    assert len(Deflate(level, len(data)).encode(data)) <= 1.1 * len(zlib.compress(data, level))

@@ -12,7 +12,7 @@ from deflate import DeflateError, zlib_compress, zlib_decompress
 
 from h5flow.io.packing.protocol import Bytes, Packing, UndecodableChunk
 
-__all__ = ["Deflate", "deflate", "deflate_of"]
+__all__ = ["Deflate", "deflate_of"]
 
 # For each level of zlib one of libdeflate that takes a third of its time or less. The sizes differ
 # by a few percent either way; one level less made of some waveforms an eighth more.
@@ -36,8 +36,8 @@ class Deflate:
     size: int
 
     def encode(self, data: Bytes) -> Bytes:
-        """Return the bytes, packed."""
-        return deflate(data, self.level)
+        """Return the bytes as a stream of zlib's format, hardly longer than they are."""
+        return np.frombuffer(zlib_compress(data, LEVELS[self.level]), np.uint8)
 
     def decode(self, data: Bytes, out: Bytes | None) -> Bytes:
         """Return the bytes, unpacked."""
@@ -52,16 +52,3 @@ def deflate_of(packing: Packing) -> Deflate | None:
     if not packing.values or packing.values[0] > HIGHEST_LEVEL:
         return None
     return Deflate(packing.values[0], packing.size)
-
-
-def deflate(data: Bytes, level: int) -> Bytes:
-    """Return bytes as a stream of zlib's format, hardly longer than they are.
-
-    Parameters
-    ----------
-    data : numpy.ndarray
-        uint8, shape (N,), contiguous.
-    level : int
-        As zlib counts them, 0 to 9.
-    """
-    return np.frombuffer(zlib_compress(data, LEVELS[level]), np.uint8)
