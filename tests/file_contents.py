@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-__all__ = ["file_contents"]
+__all__ = ["file_contents", "last_written"]
 
 
 def file_contents(path: str | Path) -> dict[str, Any]:
@@ -24,3 +25,9 @@ def file_contents(path: str | Path) -> dict[str, Any]:
         file.visititems(take)
         assert "h5flow/checkpoint" not in file
     return found
+
+
+def last_written(path: str | Path) -> tuple[int, ...]:
+    """Return numbers that change where a file is written or replaced, not where it is read."""
+    state = os.stat(path)
+    return state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
