@@ -12,7 +12,7 @@ import numpy as np
 from h5flow.io.chunks import row_bytes
 from h5flow.io.packing.fletcher import CHECKSUM_BYTES, Checksum
 from h5flow.io.packing.known import packer
-from h5flow.io.packing.protocol import Bytes, Filter, Packing, UndecodableChunk
+from h5flow.io.packing.protocol import Bytes, Filter, Packing, ShortChunk, UndecodableChunk
 from h5flow.io.packing.shuffle import Shuffle
 
 __all__ = ["Pipeline", "pipeline_of"]
@@ -72,11 +72,19 @@ class Pipeline:
         done = [step for number, step in enumerate(self.filters) if not skipped >> number & 1]
         try:
             for number in reversed(range(len(done))):
+                if isinstance(done[number], Shuffle):
+                    _refuse_short(data, chunk)
                 data = done[number].decode(data, None if number else chunk)
+            _refuse_short(data, chunk)
             if data is not chunk:
                 chunk.reshape(data.shape)[...] = data
         except ValueError as error:
             raise UndecodableChunk(f"it has another size: {error}") from error
+
+
+def _refuse_short(data: Bytes, chunk: Bytes) -> None:
+    if data.size < len(chunk):
+        raise ShortChunk(data.size, len(chunk))
 
 
 def pipeline_of(dataset: h5py.Dataset) -> Pipeline | None:

@@ -16,7 +16,7 @@ from h5flow.io.chunk_index import ChunkIndex, chunk_index, has_plain_file
 from h5flow.io.chunks import row_bytes
 from h5flow.io.codecs import Pipeline, pipeline_of
 from h5flow.io.damage import DAMAGE
-from h5flow.io.packing.protocol import DamagedChunk, UndecodableChunk
+from h5flow.io.packing.protocol import DamagedChunk, ShortChunk, UndecodableChunk
 
 if TYPE_CHECKING:
     from h5flow.io.packing.protocol import Bytes
@@ -158,9 +158,17 @@ class DirectRows:
         try:
             self._pipeline.decode(np.frombuffer(data, np.uint8), skipped, chunk)
         except DamagedChunk as error:
-            first = number * self.chunks[0]
-            rows = f"the chunk of rows {first} to {first + self.chunks[0]}"
-            raise DamagedChunk(f"{rows} is damaged: {error}") from error
+            raise self._damaged(number, error) from error
+        except ShortChunk as error:
+            # Some programs leave out what lies beyond the last row: that is of no use to anyone.
+            if error.size < self.shape[0] * self._row_bytes - number * len(chunk):
+                raise self._damaged(number, error) from error
+            raise
+
+    def _damaged(self, number: int, error: Exception) -> DamagedChunk:
+        first = number * self.chunks[0]
+        rows = f"the chunk of rows {first} to {first + self.chunks[0]}"
+        return DamagedChunk(f"{rows} is damaged: {error}")
 
 
 class _KeptChunks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from importlib.util import find_spec
 
 import h5py
@@ -154,6 +155,33 @@ def test_a_chunk_that_hdf5_might_not_survive_is_an_error_before_it_gets_it(tmp_p
         with pytest.raises(FileFormatError, match=expected):
             read_slice(direct, 0, 1000)
         assert direct[600:].tolist() == [row // 9 for row in range(600, 1000)]
+
+
+@pytest.mark.parametrize("kept", [1, 5, 40, 79])
+@pytest.mark.parametrize("skipped", [0b00, 0b10, 0b11])
+def test_a_chunk_that_is_too_short_is_an_error_in_place_of_what_lies_in_memory(
+    tmp_path, workers, kept, skipped
+):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        stored = packed(file, np.arange(20), 10, compression="gzip", shuffle=True)
+        chunk = bytes(kept) if skipped & 0b10 else zlib.compress(bytes(kept))
+        stored.id.write_direct_chunk((10,), chunk, skipped)
+    with h5py.File(tmp_path / "a.h5") as file:
+        direct = direct_rows(file["data"], workers)
+        assert direct[:10].tolist() == list(range(10))
+        with pytest.raises(OSError, match=f"rows 10 to 20 is damaged: it holds {kept} bytes"):
+            direct[12:14]
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_a_last_chunk_without_what_lies_beyond_the_last_row_is_read(tmp_path, workers, shuffle):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        stored = packed(file, np.arange(13), 10, compression="gzip", shuffle=shuffle)
+        rows = np.array([10, 11, 12]).view(np.uint8)
+        rows = rows.reshape(3, 8).T.tobytes() if shuffle else rows.tobytes()
+        stored.id.write_direct_chunk((10,), zlib.compress(rows))
+    with h5py.File(tmp_path / "a.h5") as file:
+        assert direct_rows(file["data"], workers)[:].tolist() == list(range(13))
 
 
 def test_a_file_that_ends_too_early_is_an_error(tmp_path, workers):

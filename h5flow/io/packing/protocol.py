@@ -9,7 +9,15 @@ from typing import Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Bytes", "DamagedChunk", "Filter", "FilterMaker", "Packing", "UndecodableChunk"]
+__all__ = [
+    "Bytes",
+    "DamagedChunk",
+    "Filter",
+    "FilterMaker",
+    "Packing",
+    "ShortChunk",
+    "UndecodableChunk",
+]
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 
@@ -24,6 +32,20 @@ class DamagedChunk(UndecodableChunk):
     Some of those that hdf5plugin has trust what they are given, and end the process, or never
     end.
     """
+
+
+class ShortChunk(UndecodableChunk):
+    """A chunk with too few bytes, in place of whose others HDF5 returns what lies in memory.
+
+    Parameters
+    ----------
+    size, expected : int
+        How many it holds, and should.
+    """
+
+    def __init__(self, size: int, expected: int) -> None:
+        super().__init__(f"it holds {size} bytes in place of {expected}")
+        self.size = size
 
 
 class Filter(Protocol):
