@@ -49,7 +49,8 @@ def dataset_beside(dataset: h5py.Dataset, path: bytes) -> h5py.Dataset | None:
     file = h5py.h5i.get_file_id(dataset.id)
     try:
         found = h5py.h5d.open(file, path)
-    except (KeyError, OSError, RuntimeError):
+    except (KeyError, OSError, RuntimeError, UnicodeDecodeError):
+        # The last is h5py's, for the message about a path that is not UTF-8.
         return None
     return h5py.Dataset(found, readonly=file.get_intent() == h5py.h5f.ACC_RDONLY)
 

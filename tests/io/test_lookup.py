@@ -50,6 +50,10 @@ def test_a_group_or_nothing_is_no_dataset(file: h5py.File, path: str):
     assert dataset_beside(file["a/b"], path.encode()) is None
 
 
+def test_a_path_that_is_no_text_leads_to_nothing(file: h5py.File):
+    assert dataset_beside(file["a/b"], b"/a/\xff") is None
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
