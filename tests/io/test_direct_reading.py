@@ -184,6 +184,17 @@ def test_a_last_chunk_without_what_lies_beyond_the_last_row_is_read(tmp_path, wo
         assert direct_rows(file["data"], workers)[:].tolist() == list(range(13))
 
 
+@pytest.mark.parametrize("kept", [1, 3])
+def test_a_chunk_that_is_shorter_than_its_checksum_is_not_given_to_hdf5(tmp_path, workers, kept):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        stored = packed(file, np.arange(20), 10, compression="gzip", fletcher32=True)
+        stored.id.write_direct_chunk((10,), bytes(kept))
+    with h5py.File(tmp_path / "a.h5") as file:
+        direct = direct_rows(file["data"], workers)
+        with pytest.raises(OSError, match=f"rows 10 to 20 is damaged: it has {kept} bytes"):
+            direct[10:20]
+
+
 def test_a_file_that_ends_too_early_is_an_error(tmp_path, workers):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         packed(file, np.random.default_rng(1).normal(size=5000), 1000, compression="gzip")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from h5flow.io.packing.protocol import UndecodableChunk
+from h5flow.io.packing.protocol import DamagedChunk, UndecodableChunk
 
 if TYPE_CHECKING:
     from h5flow.io.packing.protocol import Bytes
@@ -30,6 +30,9 @@ class Checksum:
 
     def decode(self, data: Bytes, out: Bytes | None) -> Bytes:
         """Return the bytes without the checksum, which must be theirs."""
+        if len(data) < CHECKSUM_BYTES:
+            # HDF5 counts down past zero, and reads until the process ends.
+            raise DamagedChunk(f"it has {len(data)} bytes, fewer than its checksum")
         found, expected = data[:-CHECKSUM_BYTES], data[-CHECKSUM_BYTES:].tobytes()
         if fletcher32(found) != int.from_bytes(expected, "little"):
             raise UndecodableChunk("its checksum is wrong")
