@@ -137,7 +137,7 @@ def _filters(
         elif is_packed:
             return None
         elif code == h5py.h5z.FILTER_SHUFFLE:
-            if not values or size % values[0]:
+            if not values or not values[0] or size % values[0]:
                 return None
             filters.append(Shuffle(values[0]))
         else:

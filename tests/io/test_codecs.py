@@ -101,6 +101,18 @@ def test_anything_unusual_is_left_to_hdf5(file, layout):
     assert pipeline_of(stored) is None
 
 
+def test_a_shuffle_of_nothing_is_left_to_hdf5(tmp_path):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w", libver="earliest") as file:
+        packed(file, np.arange(20, dtype="i4"), 10, compression="gzip", shuffle=True)
+    whole = path.read_bytes()
+    damaged = whole.replace(b"shuffle\0\4\0\0\0", b"shuffle\0\0\0\0\0")
+    assert damaged != whole
+    path.write_bytes(damaged)
+    with h5py.File(path) as file:
+        assert pipeline_of(file["data"]) is None
+
+
 def test_values_that_hdf5_converts_are_left_to_it(file):
     file.pop("data", None)
     # Whatever follows the zero that ends a text is not read.
