@@ -5,6 +5,7 @@ from __future__ import annotations
 import h5py
 
 from h5flow.data.layout import data_path, names_of_ref_path, reference_paths
+from h5flow.io.damage import unreadable
 from h5flow.io.lookup import dataset_beside, scalar_attribute
 
 __all__ = ["parent_of", "region_of"]
@@ -31,7 +32,10 @@ def region_of(table: h5py.Dataset, column: int) -> h5py.Dataset | None:
 
 
 def _first_dataset(table: h5py.Dataset, attribute: str, usual: str | None) -> h5py.Dataset | None:
-    path = scalar_attribute(table, attribute)
+    try:
+        path = scalar_attribute(table, attribute)
+    except (OSError, RuntimeError) as error:
+        raise unreadable(f"the attribute {attribute} of {table.name}", error) from error
     found = dataset_beside(table, path) if isinstance(path, bytes) else None
     if found is None and usual is not None:
         found = dataset_beside(table, usual.encode())

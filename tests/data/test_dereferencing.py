@@ -11,7 +11,7 @@ from numpy.lib.recfunctions import structured_to_unstructured
 
 from h5flow.data.dereferencing import dereference, dereference_chain, dereference_jagged
 from h5flow.data.following import References, linked_jagged
-from h5flow.errors import DataError, H5FlowWarning, PaddingError
+from h5flow.errors import DataError, FileFormatError, H5FlowWarning, PaddingError
 from h5flow.testing.strategies import linked_arrays, selections, tables
 
 thorough = settings(max_examples=250, deadline=None)
@@ -444,3 +444,18 @@ def test_a_chain_needs_as_many_regions_and_directions_as_references(events):
             dereference_chain(**{"sel": [0], "refs": [ref], "data": hits, **wrong})
     with pytest.raises(DataError, match="indices_only"):
         dereference_chain([0], [ref])
+
+
+@pytest.mark.parametrize("attribute", ["dset0", "ref_region0"])
+def test_a_damaged_attribute_beside_references_is_an_error_that_names_it(tmp_path, attribute):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w", libver="earliest") as file:
+        file["B/data"] = np.arange(3)
+        file["A/ref/B/ref"] = np.array([[0, 1]])
+        file["A/ref/B/ref"].attrs[attribute] = "/A/data"
+    # Where HDF5 keeps texts of any length.
+    path.write_bytes(path.read_bytes().replace(b"GCOL", b"damg"))
+    with h5py.File(path) as file:
+        expected = f"the attribute {attribute} of /A/ref/B/ref cannot be read"
+        with pytest.raises(FileFormatError, match=expected):
+            dereference(None, file["A/ref/B/ref"], file["B/data"])
