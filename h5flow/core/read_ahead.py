@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,11 +53,13 @@ class ReadAhead:
         entry = self._entries.pop(key, None)
         if entry is None or entry.cancelled():
             return None
+        begin = perf_counter()
         try:
             found, meter = entry.result()
         except Exception:
             return None  # it is read again, and fails where it is needed
-        count_read(meter.size_bytes, meter.seconds)
+        # what was read while stages worked has kept nobody waiting
+        count_read(meter.size_bytes, min(meter.seconds, perf_counter() - begin))
         if size_of(found) > MOST_BYTES:
             self.is_useful = False
         return found

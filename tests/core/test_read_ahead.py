@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import h5py
@@ -19,6 +20,7 @@ from h5flow.core.request import RunRequest
 from h5flow.core.runner import execute
 from h5flow.errors import FileFormatError, H5FlowWarning
 from h5flow.events import ignore_event
+from h5flow.io.metering import count_read, metered
 from h5flow.modules import H5FlowDatasetLoopGenerator
 from h5flow.testing.ranks import run_on_ranks
 
@@ -214,6 +216,15 @@ class TestReadAhead:
             ahead.read("a", lambda: np.arange(3))
             ahead.begin()
             assert ahead.take("a") is None
+
+    def test_reading_takes_whoever_needs_it_no_longer_than_the_wait(self) -> None:
+        with ReadAhead() as ahead, metered() as meter:
+            ahead.read("a", lambda: count_read(24, seconds=1_000.0))
+            begin = perf_counter()
+            ahead.take("a")
+            waited = perf_counter() - begin
+        assert meter.size_bytes == 24
+        assert meter.seconds <= waited
 
 
 def test_what_is_written_through_a_handle_is_seen(events: Path, workflow: MakeWorkflow) -> None:
