@@ -191,6 +191,22 @@ def test_a_file_that_needs_none_is_left_alone(path: Path, monkeypatch: pytest.Mo
     assert last_written(path) == before
 
 
+def test_a_file_whose_indices_are_right_is_left_alone(path: Path) -> None:
+    made = index_in_place(path)
+    before = last_written(path)
+    assert index_in_place(path) == made
+    assert last_written(path) == before
+
+
+def test_an_index_of_other_references_is_made_anew_in_place(path: Path) -> None:
+    index_in_place(path)
+    with h5py.File(path, "r+") as file:
+        file[PATHS.indices[0].children][5] = 0
+    assert [each.columns for each in index_in_place(path)] == [(0,)]
+    with h5py.File(path) as file:
+        assert not index_is_wrong(file, PATHS, 0)
+
+
 def test_a_file_that_a_run_writes_is_refused(path: Path) -> None:
     lock = Lock(path.with_name(path.name + LOCK_SUFFIX), path)
     try:
