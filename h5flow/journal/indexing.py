@@ -41,10 +41,13 @@ class Indexed:
     relation : ReferencePaths
     columns : tuple of int
         Directions that have an index now: 0 from the parent, 1 from the child.
+    refused : tuple of int
+        Directions that need one and cannot have it, for their regions leave references out.
     """
 
     relation: ReferencePaths
     columns: tuple[int, ...]
+    refused: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,14 @@ def index_file(path: Path, *, keep: bool = False) -> tuple[Indexed, ...]:
                     remove_index(file, relation, column)
         check_free_space(path, size)
         made = _build_all(path, wanted) if any(wanted.values()) else wanted
-    return tuple(Indexed(each, tuple(sorted({*kept[each], *made[each]}))) for each in kept)
+    return tuple(
+        Indexed(
+            each,
+            tuple(sorted({*kept[each], *made[each]})),
+            tuple(column for column in wanted[each] if column not in made[each]),
+        )
+        for each in kept
+    )
 
 
 def _build_all(

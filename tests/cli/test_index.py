@@ -51,6 +51,22 @@ def test_what_is_no_hdf5_file_is_an_error_and_stays(
     assert Path("x.txt").read_text() == "no"
 
 
+def test_the_files_after_a_wrong_one_are_indexed(shuffled: Path, capsys: Captured) -> None:
+    Path("x.txt").write_text("no")
+    assert main(["index", "nowhere.h5", "x.txt", "f.h5"]) == 1
+    captured = capsys.readouterr()
+    assert "f.h5: a -> b: indexed from a\n" in captured.out
+    assert [name in captured.err for name in ("nowhere.h5", "x.txt")] == [True, True]
+
+
+def test_regions_that_leave_references_out_are_said(shuffled: Path, capsys: Captured) -> None:
+    with h5py.File(shuffled, "r+") as file:
+        start, stop = file["a/ref/b/ref_region"][7]
+        file["a/ref/b/ref_region"][7] = (start, stop - 1)
+    assert main(["index", "f.h5"]) == 0
+    assert "f.h5: a -> b: not indexed from a, where regions leave" in capsys.readouterr().out
+
+
 def test_files_are_named(capsys: Captured) -> None:
     assert main(["index"]) == 2
     assert "FILE" in capsys.readouterr().err
