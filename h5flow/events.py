@@ -183,12 +183,16 @@ class LoopFinished(NamedTuple):
 
 
 class ConfigFinished(NamedTuple):
-    """A workflow has ended, well."""
+    """A workflow has ended, well.
+
+    Of `seconds`, `earlier` went by in the runs that this one has gone on from.
+    """
 
     config: str
     chunks: int
     rows: int
     seconds: float
+    earlier: float = 0.0
 
 
 class CheckpointSaved(NamedTuple):

@@ -199,9 +199,11 @@ class H5FlowManager:
         }
 
     def _seconds(self) -> float:
+        return self._earlier() + time.perf_counter() - self._begin
+
+    def _earlier(self) -> float:
         start = self._keeper.start
-        before = 0.0 if start is None else start.seconds
-        return before + time.perf_counter() - self._begin
+        return 0.0 if start is None else start.seconds
 
     def _begin_step(self, step: str) -> None:
         """Refuse a step that is out of turn: a loop without init would silently do nothing."""
@@ -358,7 +360,8 @@ class H5FlowManager:
         self._drop()
         self._tables.settle()
         chunks, rows = self._result.chunks, self._result.rows
-        self._observe(ConfigFinished(self.workflow.name, chunks, rows, self._seconds()))
+        name, seconds = self.workflow.name, self._seconds()
+        self._observe(ConfigFinished(name, chunks, rows, seconds, self._earlier()))
         if self._owns_output:
             self._output.publish([self.record])
             self._channel.close()

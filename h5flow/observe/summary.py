@@ -21,7 +21,7 @@ __all__ = ["Summary", "Table", "print_summary"]
 
 HEAD = ("part", "class", "init", "run", "finish", "seconds", "share")
 NARROWER = (HEAD, tuple(name for name in HEAD if name != "class"), ("part", "seconds", "share"))
-OTHER = "other"
+EARLIER, OTHER = "earlier runs", "other"
 # anything else, such as the `next` of a generator, is spent in the loop
 COLUMN_OF_HOOK = {"__init__": "init", "init": "init", "finish": "finish"}
 # take their time before the first workflow begins to count, and after the last
@@ -126,13 +126,17 @@ def print_summary(summary: Summary, stream: TextIO, seconds: float) -> None:
 def _table(config: _Config) -> Table:
     # h5flow's own parts come last
     parts = sorted(config.parts.values(), key=lambda part: not part.classname)
+    if config.finished is not None and config.finished.earlier:
+        parts.append(_Part(EARLIER, "", {"other": config.finished.earlier}))
     counted = sum(part.total for part in parts)
     outside = sum(config.parts[key].total for key in (COPY, PUBLISH) if key in config.parts)
     total = max(counted, outside + (config.finished.seconds if config.finished else 0.0))
     rows = [_row(part, total) for part in parts]
     if parts and total - counted >= 0.005:
         rows.append(_row(_Part(OTHER, "", {"other": total - counted}), total))
-    rows.append(_row(_Part("total", "", _by_hook(parts) | {"other": total - counted}), total))
+    by_hook = _by_hook(parts)
+    by_hook["other"] = total - sum(by_hook.values())
+    rows.append(_row(_Part("total", "", by_hook), total))
     return Table(_title(config), tuple(rows))
 
 

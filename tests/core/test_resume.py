@@ -20,6 +20,7 @@ from h5flow import H5FlowGenerator, H5FlowResource, H5FlowStage, run
 from h5flow.core.request import RunRequest
 from h5flow.core.runner import execute
 from h5flow.errors import HookError, UsageError
+from h5flow.events import ConfigFinished
 from h5flow.io.edit import edit_at_once
 from h5flow.io.superblock import HEAD_BYTES, closed_head, lookup3, read_superblock
 from h5flow.journal.checkpoint import PLACES, Checkpoint, pack, read_checkpoint, unpack
@@ -156,6 +157,20 @@ def test_what_was_done_is_not_done_again(
         execute(request_of())
     monkeypatch.setattr(Sums, "fail_at", 4)  # a chunk that is not run again
     execute(request_of(resume=True))
+
+
+def test_what_earlier_runs_took_is_told(
+    request_of: Callable[..., RunRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Sums, "fail_at", 6)
+    with pytest.raises(HookError):
+        execute(request_of())
+    monkeypatch.setattr(Sums, "fail_at", None)
+    seen: list[Any] = []
+    execute(request_of(resume=True), seen.append)
+    first, second = (event for event in seen if isinstance(event, ConfigFinished))
+    assert 0 < first.earlier < first.seconds
+    assert second.earlier == 0
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1), (2, 3), (3, 2)])

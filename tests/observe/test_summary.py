@@ -97,6 +97,14 @@ def test_completing_the_output_is_counted_with_the_last_workflow() -> None:
     assert (seconds["publish"], seconds["total"]) == ("3.00", "5.00")
 
 
+def test_what_a_resumed_run_has_taken_before_is_said() -> None:
+    finished = FINISHED._replace(earlier=1.0)
+    (table,) = summary_of([*run_of_two_stages()[:-2], finished]).tables()
+    seconds = {row["part"]: row["seconds"] for row in table.rows}
+    assert seconds["earlier runs"] == "1.00"
+    assert (seconds["other"], seconds["total"]) == ("0.50", "10.00")
+
+
 def test_a_constructor_counts_as_init() -> None:
     events = [HookTimed("pairs", "MuonPairs", hook, 1.0) for hook in ("__init__", "init")]
     (table,) = summary_of([*events, STARTED, FINISHED]).tables()
