@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -17,10 +17,10 @@ import h5py
 import numpy as np
 
 from h5flow.arrays import array_in, dtype_of
-from h5flow.errors import CallError, did_you_mean
+from h5flow.errors import CallError, DataError, did_you_mean
 from h5flow.references.regions import is_region_dtype
 
-__all__ = ["DereferenceCall", "bind_call"]
+__all__ = ["DereferenceCall", "bind_call", "refuse_closed"]
 
 DATA_FIRST = ("data", "ref", "region", "sel", "ref_direction", "as_masked")
 SELECTION_FIRST = (
@@ -57,7 +57,10 @@ def bind_call(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> DereferenceCa
     ------
     CallError
         It could be either form, or is none.
+    DataError
+        The file of an argument is closed.
     """
+    refuse_closed((*args, *kwargs.values()))
     names = DATA_FIRST if _is_data_first(args, kwargs) else SELECTION_FIRST
     if len(args) > len(names):
         raise CallError(f"at most {len(names)} arguments go by position here, not {len(args)}")
@@ -80,6 +83,15 @@ def bind_call(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> DereferenceCa
             advice="Give `data`, or ask for the indices alone with `indices_only=True`.",
         )
     return DereferenceCall(**bound)
+
+
+def refuse_closed(arguments: Iterable[Any]) -> None:
+    """Raise a `DataError` where a dataset's file is closed: HDF5 names neither."""
+    if any(isinstance(each, h5py.Dataset) and not each for each in arguments):
+        raise DataError(
+            "a dataset that was given is closed, with its file",
+            advice="Follow references while the file is open: inside of the `with` that opens it.",
+        )
 
 
 def _is_data_first(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from h5flow.arrays import array_in
 from h5flow.backends import Backend, owner_of
-from h5flow.data.calls import DereferenceCall, bind_call
+from h5flow.data.calls import DereferenceCall, bind_call, refuse_closed
 from h5flow.data.following import linked_jagged, linked_padded
 from h5flow.data.host_copies import to_host
 from h5flow.data.parents import begin, references_of, source_of
@@ -152,6 +152,7 @@ def dereference_chain(
             advice="Give `data`, or ask for the indices alone with `indices_only=True`.",
         )
     regions = [None] * len(refs) if regions is None else regions
+    refuse_closed((sel, *refs, data, *regions, mask))
     directions = [(0, 1)] * len(refs) if ref_directions is None else ref_directions
     if not len(refs) == len(regions) == len(directions):
         raise CallError(

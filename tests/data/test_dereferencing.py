@@ -437,6 +437,27 @@ def test_a_group_in_place_of_its_rows_is_refused_with_advice(file, events):
         dereference(slice(None), ref, file["hits"], region)
 
 
+@pytest.mark.parametrize("follow", [dereference, dereference_jagged, dereference_chain])
+@pytest.mark.parametrize("closed", ["ref", "data", "region"])
+def test_datasets_of_a_closed_file_are_refused(follow, closed):
+    with h5py.File("closed.h5", "w", driver="core", backing_store=False) as file:
+        given = {
+            "ref": file.create_dataset("ref", data=[(0, 1)]),
+            "data": file.create_dataset("data", data=[1.0, 2.0]),
+            "region": file.create_dataset("region", (1,), [("start", "i8"), ("stop", "i8")]),
+        }
+        arrays = {name: dataset[:] for name, dataset in given.items()}
+    arguments = arrays | {closed: given[closed]}
+    if follow is dereference_chain:
+        arguments = {
+            "refs": [arguments["ref"]],
+            "regions": [arguments["region"]],
+            "data": arguments["data"],
+        }
+    with pytest.raises(DataError, match="closed"):
+        follow(sel=[0], **arguments)
+
+
 def test_a_chain_needs_as_many_regions_and_directions_as_references(events):
     hits, ref, region = events
     for wrong in ({"regions": [region, None]}, {"ref_directions": []}, {"refs": ref}, {"refs": []}):
