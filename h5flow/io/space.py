@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,10 +31,19 @@ ADVICE = (
 )
 
 
-def free_bytes(folder: Path) -> int:
-    """Return the room on a folder's disk that everybody may use."""
-    disk = os.statvfs(folder)
+def free_bytes(destination: Path) -> int:
+    """Return the room on a file's disk that everybody may use."""
+    disk = os.statvfs(destination.parent)
     return disk.f_bavail * disk.f_frsize
+
+
+def allowed_bytes(destination: Path) -> int | None:
+    """Return by how much the process may let a file grow (``ulimit -f``), None without a limit."""
+    most, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if most == resource.RLIM_INFINITY:
+        return None
+    size = destination.stat().st_size if destination.exists() else 0
+    return max(0, most - size)
 
 
 def check_free_space(destination: Path, needed: int) -> None:
@@ -44,18 +54,26 @@ def check_free_space(destination: Path, needed: int) -> None:
     NoRoomError
         With both figures.
     """
-    if free_bytes(destination.parent) < needed:
+    if not _fits(destination, needed):
         raise out_of_space(destination, needed)
 
 
 def out_of_space(destination: Path, needed: int, table: str = "") -> NoRoomError:
     """Return the error for a file, or for rows of a table in it, that do not fit on its disk."""
-    free = free_bytes(destination.parent)
-    return NoRoomError(
-        f"there is no room for {f'{table} in ' if table else ''}{destination}: "
-        f"it needs {_readable(needed)}, and {_readable(free)} are free",
-        advice=ADVICE,
-    )
+    free, allowed = free_bytes(destination), allowed_bytes(destination)
+    head = f"there is no room for {f'{table} in ' if table else ''}{destination}: "
+    needs = f"it needs {_readable(needed)}"
+    if allowed is not None and allowed < free:
+        return NoRoomError(
+            f"{head}{needs}, and may grow by {_readable(allowed)}",
+            advice="The size of a file is limited here; `ulimit -f unlimited` may lift that.",
+        )
+    return NoRoomError(f"{head}{needs}, and {_readable(free)} are free", advice=ADVICE)
+
+
+def _fits(destination: Path, needed: int) -> bool:
+    allowed = allowed_bytes(destination)
+    return free_bytes(destination) >= needed and (allowed is None or allowed >= needed)
 
 
 @contextmanager
@@ -133,7 +151,7 @@ class Room:
             The disk has no room for them.
         """
         needed = size + sum(self._held.values()) + METADATA_BYTES
-        if free_bytes(self._path.parent) < needed:
+        if not _fits(self._path, needed):
             raise out_of_space(self._path, needed, table)
         self._held[table] = min(self._cache_bytes, self._held.get(table, 0) + size)
 
