@@ -5,8 +5,9 @@ The rooms that do the work emit events; `h5flow.observe` consumes them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 __all__ = [
@@ -155,13 +156,13 @@ class Sampled(NamedTuple):
     ----------
     bytes_per_second : float
         At which bytes of the file are copied from the system's memory, by the plain system call.
-    inflating : float or None
-        Share of the time of reading the source in which its chunks are unpacked; None where they
-        are stored as they are.
+    inflating : mapping of str to float
+        By source, the share of the time of reading it in which its chunks are unpacked; sources
+        that are stored as they are have none.
     """
 
     bytes_per_second: float
-    inflating: float | None = None
+    inflating: Mapping[str, float] = MappingProxyType({})
 
 
 class LoopFinished(NamedTuple):

@@ -185,7 +185,7 @@ def _sample(output: str, watch: Watch) -> None:
 
     # a comparison that cannot be made is no reason to fail
     with suppress(OSError, RuntimeError, H5FlowError):
-        sampled = sample_file(Path(output), watch.source)
+        sampled = sample_file(Path(output), watch.sources)
         if sampled is not None:
             watch(sampled)
 

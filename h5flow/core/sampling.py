@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 import h5py
@@ -19,15 +20,15 @@ LEAST_BYTES = 2**20
 REPEATS = 3
 
 
-def sample_file(path: Path, source: str | None) -> Sampled | None:
+def sample_file(path: Path, sources: Collection[str]) -> Sampled | None:
     """Measure, in a few milliseconds, how fast bytes of a file can be copied, and unpacked.
 
     Parameters
     ----------
     path : Path
         Just written, so that the system still has it in memory.
-    source : str, optional
-        The dataset whose chunks are tried.
+    sources : collection of str
+        The datasets whose chunks are tried; some of them may not be there any more.
 
     Returns
     -------
@@ -39,9 +40,8 @@ def sample_file(path: Path, source: str | None) -> Sampled | None:
         return None
     rate = max(_copy_rate(path, size) for _ in range(REPEATS))
     with open_file(path, "r") as file:
-        dataset = file.get(data_path(source)) if source is not None else None
-        inflating = _inflating(dataset) if isinstance(dataset, h5py.Dataset) else None
-    return Sampled(rate, inflating)
+        found = {source: _inflating(file.get(data_path(source))) for source in sources}
+    return Sampled(rate, {name: share for name, share in found.items() if share is not None})
 
 
 def _copy_rate(path: Path, size: int) -> float:
@@ -56,8 +56,10 @@ def _copy_rate(path: Path, size: int) -> float:
         os.close(descriptor)
 
 
-def _inflating(dataset: h5py.Dataset) -> float | None:
+def _inflating(dataset: object) -> float | None:
     """Return the share of reading the first chunk that remains without its stored bytes."""
+    if not isinstance(dataset, h5py.Dataset):
+        return None
     if not dataset.chunks or not dataset.id.get_num_chunks():
         return None
     if not dataset.id.get_create_plist().get_nfilters():

@@ -47,9 +47,9 @@ class Profile:
         self._sampled: Sampled | None = None
 
     @property
-    def source(self) -> str | None:
-        """The dataset that the last workflow loops over."""
-        return self._loops[-1].source if self._loops else None
+    def sources(self) -> frozenset[str]:
+        """The datasets that workflows loop over."""
+        return frozenset(loop.source for loop in self._loops)
 
     def __call__(self, event: Event) -> None:
         """Take in an event."""
@@ -124,9 +124,10 @@ def _table(loop: _Loop, finished: LoopFinished, sampled: Sampled | None) -> list
 
 def _amount_read(loop: _Loop, sampled: Sampled | None) -> str:
     amount = _amount(loop.bytes_read)
-    if not amount or sampled is None or sampled.inflating is None:
+    share = None if sampled is None else sampled.inflating.get(loop.source)
+    if not amount or share is None:
         return amount
-    return f"{amount}, inflating about {sampled.inflating:.0%} of the time (tried on a chunk)"
+    return f"{amount}, inflating about {share:.0%} of the time (tried on a chunk)"
 
 
 def _amount(size_bytes: int) -> str:

@@ -66,9 +66,9 @@ class Watch:
             self._profile = Profile()
 
     @property
-    def source(self) -> str | None:
-        """The dataset that the last workflow loops over, where its profile is asked for."""
-        return None if self._profile is None else self._profile.source
+    def sources(self) -> frozenset[str]:
+        """The datasets that workflows loop over, where their profile is asked for."""
+        return frozenset() if self._profile is None else self._profile.sources
 
     def __call__(self, event: Event) -> None:
         """Take in an event."""

@@ -125,13 +125,21 @@ def test_one_rank_waits_for_nobody() -> None:
 
 
 def test_a_sample_tells_how_far_the_loop_is_from_copying_its_bytes() -> None:
-    (table,) = profile_of([*loop_on_a_device(), Sampled(1e8, inflating=0.75)]).tables()
+    (table,) = profile_of([*loop_on_a_device(), Sampled(1e8, {"events": 0.75})]).tables()
     # 50 MB take half a second
     assert table[-1] == (
         "  floor: copying as many bytes in memory takes 0.500 s at 100 MB/s; read, dereference and "
         "write took 5.0 x that"
     )
     assert table[2].endswith("40.0 MB, inflating about 75% of the time (tried on a chunk)")
+
+
+def test_unpacking_is_said_of_the_loop_whose_source_is_packed() -> None:
+    second = ConfigStarted("plain.yaml", "plain", (), 1_000)
+    read = HookTimed("read", "", "run", 2.0, files=FileTraffic(40_000_000, 0.5))
+    events = [*loop_on_a_device(), second, read, FINISHED, Sampled(1e8, {"events": 0.75})]
+    first, last = profile_of(events).tables()
+    assert ["inflating" in table[2] for table in (first, last)] == [True, False]
 
 
 def test_a_loop_that_read_and_wrote_nothing_is_no_multiple_of_it() -> None:
