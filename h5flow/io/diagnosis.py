@@ -83,8 +83,9 @@ def _explain_refusal(path: Path, mode: str, error: Exception) -> tuple[str, str]
     if "already open for write" in text:
         return (
             f"{path} is open for writing in a program, or was when that program was killed",
-            f"Let the program end. If nothing writes it any more, `h5clear -s {path}` releases it; "
-            "rows that were not yet on disk are lost.",
+            "Let the program end. If it is what a run of h5flow has left, `h5flow check --file "
+            f"{path}` says how to go on. Any other file is released by `h5clear -s {path}`; rows "
+            "that were not yet on disk are lost.",
         )
     if "already open" in text:
         return f"{path} is already open in this process: {text}", "Close it first."
