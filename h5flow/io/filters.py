@@ -63,7 +63,7 @@ def filter_arguments(compression: str | None) -> dict[str, Any]:
         return {"compression": "lzf", "shuffle": True}
     if name in PLUGINS:
         return _plugin_arguments(compression, name, level)
-    known = [*BUILT_IN, *PLUGINS, CHECKSUM]
+    known = [*BUILT_IN, *PLUGINS, CHECKSUM, "none"]
     raise UsageError(
         f"there is no compression '{name}'{did_you_mean(name, known)}",
         advice=f"Known are {', '.join(known)}.",

@@ -66,7 +66,7 @@ def test_filters_of_hdf5plugin_write_and_read(tmp_path: Path, name: str) -> None
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("gzap", "there is no compression 'gzap' .did you mean 'gzip'.*Known are gzip, lzf"),
+        ("gzap", "there is no compression 'gzap' .did you mean 'gzip'.*Known are gzip, lzf.*none"),
         ("", "there is no compression ''"),
         (":4", "there is no compression ''"),
         ("gzip:10", "gzip has levels 0 to 9, not 10"),
