@@ -10,6 +10,7 @@ import h5py
 from h5flow.io.chunks import row_bytes
 from h5flow.io.damage import DAMAGE
 from h5flow.io.direct_reading import direct_rows
+from h5flow.io.installed_filters import FILTER_ADVICE, load_filters
 from h5flow.io.workers import Workers
 
 __all__ = ["LARGEST_CHUNK", "pieces", "unreadable_pieces"]
@@ -51,6 +52,13 @@ def unreadable_pieces(dataset: h5py.Dataset) -> Iterator[tuple[str, str]]:
         if dataset.chunks and row_bytes(dataset.dtype, dataset.chunks) > LARGEST_CHUNK:
             chunk = math.prod(dataset.chunks) * dataset.dtype.itemsize
             yield "all rows", f"a chunk would take {chunk:,} bytes, which cannot be meant"
+            return
+        missing = load_filters(dataset)
+        if missing and dataset.id.get_storage_size():
+            yield (
+                "all rows",
+                f"the filter {' and '.join(missing)} is not installed. {FILTER_ADVICE.rstrip('.')}",
+            )
             return
         parts = list(pieces(dataset))
         # What a run would unpack itself is unpacked here as well: it may see damage that HDF5 does
