@@ -57,7 +57,8 @@ def test_a_chunk_that_only_hdf5_takes_for_whole_is_bad(tmp_path: Path) -> None:
         made = file.create_dataset("x", data=np.zeros(128, "i4"), chunks=(64,), compression="lzf")
         made.id.write_direct_chunk((64,), codecs.lzf_encode(bytes(252)))
     with h5py.File(tmp_path / "f.h5") as file:
-        assert file["x"][64:].tolist() == [0] * 64
+        # what HDF5 gives for the 4 bytes that are missing is whatever was in its memory
+        assert file["x"][64:].tolist()[:63] == [0] * 63
         ((rows, reason),) = unreadable_pieces(file["x"])
     assert rows == "rows 64 to 128"
     assert "252 bytes in place of 256" in reason
