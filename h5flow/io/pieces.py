@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 import h5py
 
 from h5flow.io.chunks import row_bytes
 from h5flow.io.damage import DAMAGE
 from h5flow.io.direct_reading import direct_rows
-from h5flow.io.installed_filters import FILTER_ADVICE, load_filters
+from h5flow.io.packing.fletcher import CHECKSUM_BYTES
 from h5flow.io.workers import Workers
 
 __all__ = ["LARGEST_CHUNK", "pieces", "unreadable_pieces"]
+
+Part: TypeAlias = tuple[slice, ...]
 
 PIECE_BYTES = 2**26
 # A chunk is read as a whole. HDF5 allows 4 GiB; one of more than this is a wrong size.
 LARGEST_CHUNK = 2**30
 
 
-def pieces(dataset: h5py.Dataset) -> Iterator[tuple[slice, ...]]:
+def pieces(dataset: h5py.Dataset) -> Iterator[Part]:
     """Yield selections that together hold all that is stored of a dataset.
 
     Of a chunked dataset these are its chunks, but for those that were never written: so a wrong
@@ -53,22 +56,11 @@ def unreadable_pieces(dataset: h5py.Dataset) -> Iterator[tuple[str, str]]:
             chunk = math.prod(dataset.chunks) * dataset.dtype.itemsize
             yield "all rows", f"a chunk would take {chunk:,} bytes, which cannot be meant"
             return
-        missing = load_filters(dataset)
-        if missing and dataset.id.get_storage_size():
-            yield (
-                "all rows",
-                f"the filter {' and '.join(missing)} is not installed. {FILTER_ADVICE.rstrip('.')}",
-            )
-            return
         parts = list(pieces(dataset))
-        # What a run would unpack itself is unpacked here as well: it may see damage that HDF5 does
-        # not, and some of HDF5's filters do not survive it.
-        direct = direct_rows(dataset, Workers(lambda: 1))
+        read = _reader(dataset)
     except DAMAGE as error:
         yield "all rows", _reason(error)
         return
-    # Chunks that are unpacked here hold whole rows.
-    read = dataset.__getitem__ if direct is None else lambda part: direct[part[0]]
     for part in parts:
         reason = _reason_not_to_read(read, part)
         if reason is not None:
@@ -76,9 +68,27 @@ def unreadable_pieces(dataset: h5py.Dataset) -> Iterator[tuple[str, str]]:
             yield rows, reason
 
 
-def _reason_not_to_read(
-    read: Callable[[tuple[slice, ...]], object], part: tuple[slice, ...]
-) -> str | None:
+def _reader(dataset: h5py.Dataset) -> Callable[[Part], object]:
+    """Return what reads a part of a dataset, and survives it."""
+    # What a run would unpack itself is unpacked here as well: it may see damage that HDF5 does
+    # not, and some of HDF5's filters do not survive it. Such chunks hold whole rows.
+    direct = direct_rows(dataset, Workers(lambda: 1))
+    if direct is not None:
+        return lambda part: direct[part[0]]
+    has_checksums = dataset.fletcher32
+
+    def read(part: Part) -> object:
+        if not has_checksums:
+            return dataset[part]
+        chunk = dataset.id.get_chunk_info_by_coord(tuple(along.start for along in part))
+        if chunk.size < CHECKSUM_BYTES and not chunk.filter_mask:
+            raise OSError(f"the chunk has {chunk.size} bytes, fewer than its checksum")
+        return dataset[part]
+
+    return read
+
+
+def _reason_not_to_read(read: Callable[[Part], object], part: Part) -> str | None:
     try:
         read(part)
     except (*DAMAGE, MemoryError) as error:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
-from h5flow.errors import DataError, FileFormatError
+from h5flow.errors import DataError
 from h5flow.io.chunks import row_bytes
 from h5flow.io.damage import DAMAGE, unreadable
-from h5flow.io.installed_filters import FILTER_ADVICE, load_filters, unknown_filters
+from h5flow.io.installed_filters import load_filters, unknown_filters, without_filters
 from h5flow.io.metering import count_read
 
 if TYPE_CHECKING:
@@ -79,10 +79,7 @@ def read_slice(dataset: RowSource, start: int, stop: int) -> Array:
         missing = load_filters(dataset)
         if not missing:
             return read_slice(dataset, start, stop)
-        raise FileFormatError(
-            f"{what} cannot be read: the filter {' and '.join(missing)} is not installed",
-            advice=FILTER_ADVICE,
-        ) from error
+        raise without_filters(f"{what} cannot be read", missing) from error
     count_read(rows.nbytes, perf_counter() - begin)
     return rows
 

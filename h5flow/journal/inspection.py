@@ -18,6 +18,7 @@ from h5flow.data.layout import (
 from h5flow.errors import FileFormatError, H5FlowError
 from h5flow.io.damage import DAMAGE, damage_named
 from h5flow.io.external import external_parts
+from h5flow.io.installed_filters import load_filters, without_filters
 from h5flow.io.links import leaving_link
 from h5flow.io.lookup import object_at
 from h5flow.io.open_file import open_file
@@ -111,7 +112,9 @@ def _references(
             yield from (Finding(*found) for found in linked_rows(file, relation))
             yield from _indices(file, relation)
     except H5FlowError as error:
-        yield Finding(relation.ref, f"could not be checked: {error.message}", RESTORE)
+        yield Finding(
+            relation.ref, f"could not be checked: {error.message}", error.advice or RESTORE
+        )
 
 
 def _unreadable(file: h5py.File) -> Iterator[Finding]:
@@ -133,6 +136,11 @@ def _unreadable(file: h5py.File) -> Iterator[Finding]:
             yield Finding(path, f"cannot be read: {error}", RESTORE)
             continue
         if not isinstance(item, h5py.Dataset) or path in outside:
+            continue
+        missing = load_filters(item)
+        if missing and item.id.get_storage_size():
+            wanting = without_filters("cannot be read", missing)
+            yield Finding(path, wanting.message, wanting.advice or "")
             continue
         bad = list(unreadable_pieces(item))
         for rows, reason in bad[:NAMED_PIECES]:

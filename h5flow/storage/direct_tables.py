@@ -40,9 +40,12 @@ class DirectTables:
         # a run of next to nothing reads no rows
         from h5flow.io.direct_reading import direct_rows
         from h5flow.io.hdf5_rows import hdf5_rows
+        from h5flow.io.installed_filters import load_filters
 
         is_changing = path in self._changing
         direct = None if is_changing else direct_rows(dataset, self._workers)
+        if direct is None:
+            load_filters(dataset)
         plain = direct or hdf5_rows(dataset, is_changing=is_changing)
         rows: RowSource = dataset if plain is None else plain
         return rows

@@ -16,6 +16,7 @@ from h5flow.errors import DataError, FileFormatError, H5FlowError, NoSuchDataset
 from h5flow.io.abandon import abandon
 from h5flow.io.chunks import rows_per_hdf5_chunk
 from h5flow.io.filters import filter_arguments
+from h5flow.io.installed_filters import without_filters
 from h5flow.io.lookup import object_at
 from h5flow.io.open_file import open_file
 from h5flow.io.removal import remove_object
@@ -263,6 +264,8 @@ class SingleProcessStorage:
         table = self._find(path)
         if table is None:
             raise NoSuchDatasetError(f"there is no dataset {path} in {self.path}")
+        if table.missing_filters:
+            raise without_filters(f"{path} in {self.path} cannot be written", table.missing_filters)
         self._direct.leave((path,))
         return table
 

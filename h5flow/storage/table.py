@@ -12,6 +12,7 @@ import numpy as np
 from h5flow.errors import DataError
 from h5flow.io.chunks import row_bytes
 from h5flow.io.direct_writing import DirectChunks, direct_chunks
+from h5flow.io.installed_filters import load_filters
 from h5flow.io.moving import put_rows
 from h5flow.storage.protocol import Rows, TableDescription
 
@@ -60,6 +61,8 @@ class Table:
         self.chunk_rows: int | None = dataset.chunks[0] if dataset.chunks else None
         self.length: int = dataset.shape[0]
         self.most_rows: int | None = dataset.maxshape[0]
+        # HDF5 asks for them when it empties its cache, where nothing can be done any more.
+        self.missing_filters = load_filters(dataset)
         # In memory rows have the file's own layout, also where fields are objects of Python.
         self._memory_type = h5py.h5t.py_create(self.dtype)
         self._stored: int = self.length

@@ -51,6 +51,16 @@ def test_a_bad_chunk_is_named_by_its_rows_and_the_others_are_read(tmp_path: Path
     assert "filter" in reason
 
 
+def test_a_chunk_that_is_shorter_than_its_checksum_is_bad(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        made = file.create_dataset("x", data=np.arange(30), chunks=(10,), fletcher32=True)
+        made.id.write_direct_chunk((10,), b"abc")
+    with h5py.File(tmp_path / "f.h5") as file:
+        assert list(unreadable_pieces(file["x"])) == [
+            ("rows 10 to 20", "the chunk has 3 bytes, fewer than its checksum")
+        ]
+
+
 def test_a_chunk_that_only_hdf5_takes_for_whole_is_bad(tmp_path: Path) -> None:
     codecs = pytest.importorskip("imagecodecs", reason="NOT TESTED WITHOUT imagecodecs")
     with h5py.File(tmp_path / "f.h5", "w") as file:
