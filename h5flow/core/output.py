@@ -277,8 +277,8 @@ class OpenOutput:
         with self._channel.guard.patient():
             self._channel.together("closing the output", self.rendezvous.storage.close)
             run_id = self._channel.by_first("publishing", lambda: self._publish(records))
-        self.observe(HookTimed("publish", "", "finish", time.perf_counter() - begin, begin=begin))
         self._end()
+        self.observe(HookTimed("publish", "", "finish", time.perf_counter() - begin, begin=begin))
         return run_id
 
     def _publish(self, records: Sequence[RunRecord]) -> str:

@@ -85,9 +85,27 @@ def references_of(ref: Any, region: Any, direction: Any) -> References:
     parent = None
     if isinstance(table, h5py.Dataset):
         parent = parent_of(table, columns[0])
-        regions = region_of(table, columns[0]) if regions is None else regions
+        if regions is None:
+            regions = region_of(table, columns[0])
+        elif isinstance(regions, h5py.Dataset):
+            _refuse_region_of_children(table, regions, columns)
     parent_rows = parent.shape[0] if parent is not None and parent.shape else None
     return References(table, regions, columns, parent_rows=parent_rows)
+
+
+def _refuse_region_of_children(
+    table: h5py.Dataset, region: h5py.Dataset, columns: tuple[int, int]
+) -> None:
+    """Raise where a region is that of the other direction: references would be left out unseen."""
+    of_children = region_of(table, columns[1])
+    # rows that refer to rows of the same dataset have one region for both
+    if of_children is None or of_children != region or region_of(table, columns[0]) == region:
+        return
+    raise DataError(
+        f"`region` is {region.name}, which says where the references of the other dataset are",
+        advice=f"Leave it out, for it is found beside `ref`, or follow the references the other "
+        f"way: ref_direction={columns[::-1]}.",
+    )
 
 
 def columns_of(direction: Any) -> tuple[int, int]:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
-from h5py._objects import phil
 
 from h5flow.io.chunk_index import ChunkIndex, chunk_index, has_plain_file
 from h5flow.io.chunks import row_bytes
 from h5flow.io.codecs import Pipeline, pipeline_of
 from h5flow.io.damage import DAMAGE
+from h5flow.io.descriptor import descriptor_of
 from h5flow.io.packing.protocol import DamagedChunk, ShortChunk, UndecodableChunk
 
 if TYPE_CHECKING:
@@ -103,30 +103,26 @@ class DirectRows:
         index = self._index
         rows = np.empty((stop - start, *self.shape[1:]), self.dtype)
         target = rows.reshape(-1).view(np.uint8)
-        # One of our own, for another thread may close the file: not meanwhile, though.
-        with phil:
-            descriptor = os.dup(h5py.h5i.get_file_id(self.id).get_vfd_handle())
-
-        def fill(numbers: range) -> None:
-            for number in numbers:
-                self._fill(index, descriptor, number, start, target)
-
         share = max(1, SHARE_BYTES // self._pipeline.chunk_bytes)
         shares = [
             range(number, min(number + share, last + 1)) for number in range(first, last + 1, share)
         ]
         try:
-            if len(shares) == 1:
-                fill(shares[0])
-            else:
-                for _ in self._workers.each(fill, shares, ahead=len(shares)):
-                    pass
+            with descriptor_of(self.id) as descriptor:
+
+                def fill(numbers: range) -> None:
+                    for number in numbers:
+                        self._fill(index, descriptor, number, start, target)
+
+                if len(shares) == 1:
+                    fill(shares[0])
+                else:
+                    for _ in self._workers.each(fill, shares, ahead=len(shares)):
+                        pass
         except DamagedChunk as error:
             raise OSError(str(error)) from error
         except (UndecodableChunk, OSError):
             return None
-        finally:
-            os.close(descriptor)
         return rows
 
     def _fill(

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from h5flow.io.chunk_index import has_plain_file
 from h5flow.io.chunks import row_bytes
+from h5flow.io.descriptor import descriptor_of
 from h5flow.io.hdf5_rows import dataset_behind
 
 __all__ = ["PlainRows", "plain_rows"]
@@ -35,8 +36,7 @@ class PlainRows:
 
     Parameters
     ----------
-    descriptor : int
-        Of the open file.
+    dataset : h5py.h5d.DatasetID
     dtype : numpy.dtype
     row_shape : tuple of int
     chunk_rows : int
@@ -44,7 +44,7 @@ class PlainRows:
         int64, shape (chunks,): where each chunk begins; all are there.
     """
 
-    descriptor: int
+    dataset: h5py.h5d.DatasetID
     dtype: np.dtype[Any]
     row_shape: tuple[int, ...]
     chunk_rows: int
@@ -73,8 +73,9 @@ class PlainRows:
         chunk, row = np.divmod(starts, self.chunk_rows)
         places = (self.addresses[chunk] + row * width).tolist()
         sizes = ((stops - starts) * width).tolist()
-        descriptor, pread = self.descriptor, os.pread
-        found = [pread(descriptor, size, at) for size, at in zip(sizes, places, strict=True)]
+        pread = os.pread
+        with descriptor_of(self.dataset) as file:
+            found = [pread(file, size, at) for size, at in zip(sizes, places, strict=True)]
         joined = bytearray().join(found)
         if len(joined) != sum(sizes):
             raise OSError("the file is truncated")
@@ -118,7 +119,7 @@ def plain_rows(dataset: object, reads: int) -> PlainRows | None:
     where = _addresses(dataset, reads * CHUNKS_PER_READ)
     if where is None:
         return None
-    return PlainRows(file.get_vfd_handle(), dtype, dataset.shape[1:], *where)
+    return PlainRows(dataset.id, dtype, dataset.shape[1:], *where)
 
 
 def _lies_as_in_memory(dataset: h5py.Dataset) -> bool:

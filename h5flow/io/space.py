@@ -26,8 +26,8 @@ __all__ = [
 METADATA_BYTES = 2**20
 OUT_OF_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 ADVICE = (
-    "Make room there, or choose an output on another disk; --input-data link leaves the data in "
-    "the input."
+    "Make room there, or work on another disk. A run with --input-data link leaves the data in its "
+    "input."
 )
 
 

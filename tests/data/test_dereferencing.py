@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.lib.recfunctions import structured_to_unstructured
 
+from h5flow.data import H5FlowDataManager
 from h5flow.data.dereferencing import dereference, dereference_chain, dereference_jagged
 from h5flow.data.following import References, linked_jagged
 from h5flow.errors import DataError, FileFormatError, H5FlowWarning, PaddingError
@@ -456,6 +457,40 @@ def test_datasets_of_a_closed_file_are_refused(follow, closed):
         }
     with pytest.raises(DataError, match="closed"):
         follow(sel=[0], **arguments)
+
+
+@pytest.mark.parametrize("direction", [(0, 1), (1, 0)])
+def test_the_region_of_the_other_direction_is_refused(tmp_path, direction):
+    with H5FlowDataManager(tmp_path / "both.h5", "a") as dm:
+        for name in ("events", "hits"):
+            dm.create_dset(name, "i8")
+            dm.reserve_data(name, 3)
+        dm.create_ref("events", "hits")
+        dm.write_ref("events", "hits", [(0, 2), (1, 1), (1, 0)])
+    names = [("events", "hits")[column] for column in direction]
+    with h5py.File(tmp_path / "both.h5") as file:
+        call = {
+            "sel": [0, 1, 2],
+            "ref": file["events/ref/hits/ref"],
+            "data": file[f"{names[1]}/data"],
+            "ref_direction": direction,
+        }
+        own, other = (file[f"{a}/ref/{b}/ref_region"] for a, b in (names, names[::-1]))
+        assert dereference(region=own, **call).count() == 3
+        with pytest.raises(DataError, match="the other dataset") as caught:
+            dereference(region=other, **call)
+    assert f"ref_direction={direction[::-1]}" in caught.value.advice
+
+
+def test_rows_that_refer_to_rows_of_the_same_dataset_have_one_region(tmp_path):
+    with H5FlowDataManager(tmp_path / "self.h5", "a") as dm:
+        dm.create_dset("hits", "i8")
+        dm.reserve_data("hits", 3)
+        dm.create_ref("hits", "hits")
+        dm.write_ref("hits", "hits", [(0, 2), (1, 0)])
+    with h5py.File(tmp_path / "self.h5") as file:
+        ref, region = file["hits/ref/hits/ref"], file["hits/ref/hits/ref_region"]
+        assert dereference([0, 1], ref, file["hits/data"], region).count() == 2
 
 
 def test_a_chain_needs_as_many_regions_and_directions_as_references(events):
