@@ -157,6 +157,21 @@ def test_a_chunk_that_hdf5_might_not_survive_is_an_error_before_it_gets_it(tmp_p
         assert direct[600:].tolist() == [row // 9 for row in range(600, 1000)]
 
 
+def test_a_chunk_that_was_packed_without_its_checksum_is_read_by_h5py(tmp_path, workers):
+    codecs = pytest.importorskip("imagecodecs", reason="NOT TESTED WITHOUT imagecodecs")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        created = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        created.set_chunk((10,))
+        created.set_fletcher32()
+        created.set_filter(h5py.h5z.FILTER_LZF)
+        space = h5py.h5s.create_simple((20,))
+        stored = h5py.h5d.create(file.id, b"data", h5py.h5t.STD_I64LE, space, created)
+        stored.write_direct_chunk((0,), codecs.lzf_encode(np.arange(10).tobytes()), 0b01)
+        file["data"][10:] = np.arange(10, 20)
+    with h5py.File(tmp_path / "a.h5") as file:
+        assert direct_rows(file["data"], workers)[:].tolist() == list(range(20))
+
+
 @pytest.mark.parametrize("kept", [1, 5, 40, 79])
 @pytest.mark.parametrize("skipped", [0b00, 0b10, 0b11])
 def test_a_chunk_that_is_too_short_is_an_error_in_place_of_what_lies_in_memory(
