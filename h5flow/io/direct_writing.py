@@ -65,7 +65,8 @@ class DirectChunks:
             begin = number * self._chunk_rows
             return self._pipeline.encode(rows[begin : begin + self._chunk_rows])
 
-        encoded = self._workers.each(encode, range(count)) if count > 1 else map(encode, range(1))
+        numbers = range(count)
+        encoded = self._workers.each(encode, numbers) if count > 1 else map(encode, numbers)
         for number, chunk in enumerate(encoded):
             offset = (start + number * self._chunk_rows, *further_axes)
             self._dataset.id.write_direct_chunk(offset, chunk)

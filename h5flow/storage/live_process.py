@@ -75,7 +75,7 @@ class LiveProcessStorage(Writer):
     def commit(self) -> None:
         """Have everything that was applied where a kill of this process cannot take it."""
         with full_disk_named(self.path):
-            self._flush_tables()
+            self._flush_tables(is_file_next=True)
             if self.is_live and not self._file.swmr_mode:
                 self._go_live()
             self._file.flush()

@@ -96,10 +96,10 @@ class RegionTable(Table):
         super().cut(length)
         self._fresh = min(self._fresh, length)
 
-    def flush(self) -> h5py.Dataset:
+    def flush(self, *, is_file_next: bool = False) -> h5py.Dataset:
         """Write what waits in memory, and return the dataset at its full length."""
         self._settle()
-        return super().flush()
+        return super().flush(is_file_next=is_file_next)
 
     def _settle(self) -> None:
         if not self._waiting:

@@ -167,7 +167,7 @@ class SingleProcessStorage:
 
     def flush(self) -> None:
         """Write everything that was applied to the file."""
-        self._flush_tables()
+        self._flush_tables(is_file_next=True)
         if self.writable:
             with full_disk_named(self.path):
                 self._file.flush()
@@ -219,7 +219,7 @@ class SingleProcessStorage:
         """Flush and close the file; harmless where it is closed."""
         try:
             if self._file:
-                self._flush_tables()
+                self._flush_tables(is_file_next=True)
         finally:
             self._forget()
             self._file.close()
@@ -234,13 +234,15 @@ class SingleProcessStorage:
         self._linked.close()
         self._workers.close()
 
-    def _flush_tables(self, paths: Collection[str] | None = None) -> None:
+    def _flush_tables(
+        self, paths: Collection[str] | None = None, *, is_file_next: bool = False
+    ) -> None:
         if not self.writable:
             return
         chosen = self._tables if paths is None else self._tables.keys() & set(paths)
         with full_disk_named(self.path):
             for path in chosen:
-                self._tables[path].flush()
+                self._tables[path].flush(is_file_next=is_file_next)
 
     def _find(self, path: str) -> Table | None:
         table = self._tables.get(path)

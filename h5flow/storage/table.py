@@ -168,9 +168,16 @@ class Table:
             return  # HDF5 knows their empty values
         self._store_by_hdf5(start, np.zeros((stop - start, *self.row_shape), self.dtype))
 
-    def flush(self) -> h5py.Dataset:
-        """Write what waits in memory, and return the dataset at its full length."""
-        self._write_tail()
+    def flush(self, *, is_file_next: bool = False) -> h5py.Dataset:
+        """Write what waits in memory, and return the dataset at its full length.
+
+        Parameters
+        ----------
+        is_file_next : bool
+            HDF5 is about to write what it has in memory to the file, and would pack a last chunk
+            that is not full yet: better here, as full ones are.
+        """
+        self._write_tail(with_part_of_chunk=is_file_next)
         self._resize(self.length)
         return self.dataset
 
@@ -223,10 +230,11 @@ class Table:
             if self._tail_rows == full:
                 self._write_tail()
 
-    def _write_tail(self) -> None:
+    def _write_tail(self, *, with_part_of_chunk: bool = False) -> None:
         if self._tail is None or not self._tail_rows:
             return
-        self._store(self._tail_start, self._tail[: self._tail_rows])
+        tail = self._tail[: self._tail_rows]
+        self._store(self._tail_start, tail, with_part_of_chunk=with_part_of_chunk)
         self._tail_start, self._tail_rows = self._tail_start + self._tail_rows, 0
 
     def _resize(self, length: int) -> None:
@@ -245,20 +253,34 @@ class Table:
         chunks = 1 if self._direct is None else min(self._direct.threads, MOST_CHUNKS)
         return (self.chunk_rows or 1) * chunks
 
-    def _store(self, start: int, data: Array) -> None:
-        """Write rows to the file, which grows where they are beyond its extent."""
+    def _store(self, start: int, data: Array, *, with_part_of_chunk: bool = False) -> None:
+        """Write rows to the file, which grows where they are beyond its extent.
+
+        Whole chunks that the file never had are packed here, with the beginning of another one
+        that it never had if that is asked for; all else by HDF5.
+        """
         data = np.ascontiguousarray(data, self.dtype)
         if self._require_room is not None:
             self._require_room(self._bytes_in_file(start, len(data)))
         stop = start + len(data)
         begin, end = self._new_chunks(start, stop)
         self._resize(stop)
-        if self._direct is None or begin >= end:
+        if self._direct is None or begin > end:
             self._store_by_hdf5(start, data)
             return
         self._store_by_hdf5(start, data[: begin - start])
         self._direct.write(begin, data[begin - start : end - start])
-        self._store_by_hdf5(end, data[end - start :])
+        rest = data[end - start :]
+        if with_part_of_chunk and len(rest):
+            self._direct.write(end, self._filled_up(rest))
+        else:
+            self._store_by_hdf5(end, rest)
+
+    def _filled_up(self, rows: Array) -> Array:
+        """Return a whole chunk that begins with some rows; the others are zero."""
+        chunk = np.zeros((self.chunk_rows or 1, *self.row_shape), self.dtype)
+        put_rows(chunk, slice(len(rows)), rows)
+        return chunk
 
     def _new_chunks(self, start: int, stop: int) -> tuple[int, int]:
         """Return the rows in ``start:stop`` that are whole chunks which the file never had."""

@@ -98,7 +98,7 @@ class Writer(SingleProcessStorage):
             if not self._file.swmr_mode:
                 self._reopen(_LIVE if self.is_live else _CLOSED)
             else:
-                self._flush_tables(paths)
+                self._flush_tables(paths, is_file_next=True)
                 self._file.flush()
                 self._room.flushed()
 
@@ -137,7 +137,7 @@ class Writer(SingleProcessStorage):
 
     def _reopen(self, mode: str, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Close the file and open it again; `meanwhile` is called in between."""
-        self._flush_tables()
+        self._flush_tables(is_file_next=True)
         self._tables = {}
         self._direct.forget()
         self._file.close()

@@ -59,7 +59,7 @@ operations = st.lists(
         st.tuples(st.just("update"), st.sets(st.integers(0, 80), max_size=12)),
         st.tuples(st.just("extend"), st.integers(0, 70)),
         st.tuples(st.just("read"), st.integers(0, 60), st.integers(0, 40)),
-        st.tuples(st.just("flush")),
+        st.tuples(st.just("flush"), st.booleans()),
     ),
     max_size=20,
 )
@@ -76,7 +76,10 @@ def test_a_table_holds_what_was_written_to_it(
             real.extend(arguments[0])
             model.extend(arguments[0])
         elif kind == "flush":
-            assert real.flush()[:].tolist() == model.rows.tolist()
+            flushed = real.flush(is_file_next=arguments[0])
+            if arguments[0]:
+                flushed.file.flush()
+            assert flushed[:].tolist() == model.rows.tolist()
         elif kind == "read":
             start, count = arguments
             expected = np.zeros(count, np.int64)
@@ -131,6 +134,27 @@ def test_packed_rows_wait_until_each_thread_has_a_chunk_and_go_around_hdf5s_filt
     assert sum(by_hdf5) == 0
     rows.flush()
     assert sum(by_hdf5) == 1
+
+
+def test_the_beginning_of_a_chunk_goes_around_hdf5s_filters_before_it_writes_the_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = table(compression="gzip")
+    by_hdf5: list[int] = []
+    monkeypatch.setattr(rows, "_store_by_hdf5", lambda start, data: by_hdf5.append(len(data)))
+    rows.write(slice(0, CHUNK + 3), np.arange(CHUNK + 3))
+    assert rows.flush(is_file_next=True)[:].tolist() == [*range(CHUNK + 3)]
+    assert sum(by_hdf5) == 0
+
+
+def test_rows_after_the_beginning_of_a_chunk_are_added_to_it() -> None:
+    rows = table(compression="gzip", shuffle=True)
+    rows.write(slice(0, 3), np.arange(3))
+    rows.flush(is_file_next=True).file.flush()
+    rows.write(slice(5, 6), np.array([5]))
+    rows.flush(is_file_next=True).file.flush()
+    rows.extend(CHUNK + 1)
+    assert rows.flush()[:].tolist() == [0, 1, 2, 0, 0, 5, 0, 0, 0]
 
 
 def test_a_chunk_that_the_file_has_is_written_by_hdf5(monkeypatch: pytest.MonkeyPatch) -> None:
