@@ -1,6 +1,7 @@
 """A run that is killed at any moment: the old output, or the new one whole, or one to be resumed.
 
-Thirty kills each time, of runs on one and on three ranks; any number with ``--kills N``.
+Thirty kills each time, of runs on one and on three ranks, and with gzip; any number with
+``--kills N``.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -33,10 +35,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def start(folder: Path, ranks: int) -> subprocess.Popen[bytes]:
+def start(folder: Path, ranks: int, options: Sequence[str] = ()) -> subprocess.Popen[bytes]:
     launcher = [mpiexec(), "-n", str(ranks)] if ranks > 1 else []
     return subprocess.Popen(
-        [*launcher, sys.executable, *RUN],
+        [*launcher, sys.executable, *RUN, *options],
         cwd=folder,
         env={**clean_environment(), "H5FLOW_TEST_KILLS": str(folder)},
         stdin=subprocess.DEVNULL,
@@ -66,7 +68,9 @@ def whole(project: Path) -> dict[str, Any]:
     return file_contents(project / "whole.h5")
 
 
-def run_until_done(folder: Path, ranks: list[int], left: int, draw: random.Random) -> int:
+def run_until_done(
+    folder: Path, ranks: list[int], options: list[str], left: int, draw: random.Random
+) -> int:
     """Run, kill and resume until the output is there; return the kills of as many ranks as can be.
 
     Others do not count, and are there so that a run is resumed on another number of ranks.
@@ -74,7 +78,7 @@ def run_until_done(folder: Path, ranks: list[int], left: int, draw: random.Rando
     kills = 0
     for _ in range(MOST_KILLS):
         size = draw.choice(ranks)
-        process = start(folder, size)
+        process = start(folder, size, options)
         moment = time.monotonic() + draw.uniform(0.2, LONGEST)
         while process.poll() is None and (kills >= left or time.monotonic() < moment):
             time.sleep(0.005)
@@ -90,16 +94,23 @@ def run_until_done(folder: Path, ranks: list[int], left: int, draw: random.Rando
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize(
-    ("ranks", "share"), [([1], 0.7), ([1, 2, 3, 3, 3, 3], 0.3)], ids=["one", "ranks"]
+    ("ranks", "options", "share"),
+    [([1], [], 0.4), ([1], ["-z", "gzip"], 0.3), ([1, 2, 3, 3, 3, 3], [], 0.3)],
+    ids=["one", "packed", "ranks"],
 )
 def test_a_killed_run_is_resumed_and_makes_what_it_would_have_made(
-    project: Path, whole: Any, pytestconfig: pytest.Config, ranks: list[int], share: float
+    project: Path,
+    whole: Any,
+    pytestconfig: pytest.Config,
+    ranks: list[int],
+    options: list[str],
+    share: float,
 ) -> None:
     wanted = round(pytestconfig.getoption("--kills") * share)
     draw, kills = random.Random(len(ranks)), 0
     while kills < wanted:
         shutil.copy(project / "old.h5", project / "out.h5")
-        process_kills = run_until_done(project, ranks, wanted - kills, draw)
+        process_kills = run_until_done(project, ranks, options, wanted - kills, draw)
         kills += process_kills
         assert file_contents(project / "out.h5") == whole
         assert not (project / "out.h5.partial").exists()
