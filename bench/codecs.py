@@ -24,6 +24,8 @@ from h5flow.io.direct_reading import direct_rows
 from h5flow.io.direct_writing import direct_chunks
 from h5flow.io.filters import filter_arguments
 from h5flow.io.workers import Workers
+from h5flow.storage.protocol import Batch, CreateTable, Write
+from h5flow.storage.single_process import SingleProcessStorage
 
 HIT = np.dtype(
     [("id", "i8"), ("t", "f8"), ("x", "f4"), ("y", "f4"), ("z", "f4"), ("q", "f4"), ("pad", "i4")]
@@ -171,3 +173,33 @@ def test_writing(
     with h5py.File(case.target) as file:
         assert file["x"][:].tobytes() == case.rows.tobytes()
     compare.note(beside=f"size {case.sizes['direct'] / case.sizes['h5py']:.3f} x (goal 1.1)")
+
+
+def test_writing_small_tables(compare: Compare, sizes: Sizes, memory: Path) -> None:
+    """What a run saves in the end: most of the rows lie in last chunks, which are not full."""
+    rows = hits(sizes.of(60_000, 6_000))
+    tables = [f"/{number}/data" for number in range(13)]
+    options = {"chunks": (rows_per_hdf5_chunk(rows.dtype),), "maxshape": (None,)}
+
+    def by_h5py() -> None:
+        with h5py.File(memory / "h5py.h5", "w", libver=("v110", "latest")) as file:
+            for path in tables:
+                file.create_dataset(path, data=rows, compression="gzip", **options)
+
+    def by_storage() -> None:
+        (memory / "storage.h5").unlink(missing_ok=True)
+        storage = SingleProcessStorage(memory / "storage.h5")
+        creates = [CreateTable(path, rows.dtype, compression="gzip") for path in tables]
+        writes = [Write(path, slice(0, len(rows)), rows) for path in tables]
+        storage.apply(Batch(creates=creates, writes=writes))
+        storage.close()
+
+    compare(
+        f"write {len(tables)} tables of {len(rows):,} rows of 36 bytes, gzip",
+        floor=by_h5py,
+        floor_is="h5py",
+        subject=by_storage,
+        goal=0.5,
+    )
+    with h5py.File(memory / "storage.h5") as file:
+        assert all(file[path][:].tobytes() == rows.tobytes() for path in tables)
