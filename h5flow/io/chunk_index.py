@@ -1,4 +1,4 @@
-"""Where the chunks of a table lie in its file."""
+"""Where the rows of a table lie in its file, for those who read or write them around HDF5."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ChunkIndex", "chunk_index", "has_plain_file"]
+__all__ = ["ChunkIndex", "chunk_index", "has_plain_file", "is_stored_as_read"]
 
 MISSING = -1
 # What a chunk takes in a file at least, with its place in HDF5's index.
@@ -43,6 +43,19 @@ def has_plain_file(dataset: h5py.Dataset) -> bool:
     if file.get_access_plist().get_driver() != h5py.h5fd.SEC2:
         return False
     return not file.get_create_plist().get_userblock()
+
+
+def is_stored_as_read(dataset: h5py.Dataset) -> bool:
+    """Return whether the bytes of rows in the file are those of the array that h5py makes."""
+    dtype = dataset.dtype
+    # Where each row is an array of HDF5, h5py gives those as further axes, which `shape` lacks.
+    if dtype.hasobject or dtype.subdtype is not None or not dtype.itemsize:
+        return False
+    try:
+        in_memory = h5py.h5t.py_create(dtype, logical=True)
+    except TypeError:
+        return False
+    return bool(dataset.id.get_type() == in_memory)
 
 
 def chunk_index(dataset: h5py.Dataset) -> ChunkIndex:

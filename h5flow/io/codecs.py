@@ -9,6 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from h5flow.io.chunk_index import is_stored_as_read
 from h5flow.io.chunks import row_bytes
 from h5flow.io.packing.fletcher import CHECKSUM_BYTES, Checksum
 from h5flow.io.packing.known import packer
@@ -106,7 +107,7 @@ def pipeline_of(dataset: h5py.Dataset) -> Pipeline | None:
         None where anything is unusual, and where nothing is packed: a virtual dataset, chunks that
         split rows, values that HDF5 converts, filters that are not known here.
     """
-    if dataset.chunks is None or dataset.is_virtual or not _is_stored_as_read(dataset):
+    if dataset.chunks is None or dataset.is_virtual or not is_stored_as_read(dataset):
         return None
     chunk = dataset.chunks
     if chunk[1:] != dataset.shape[1:]:
@@ -116,15 +117,6 @@ def pipeline_of(dataset: h5py.Dataset) -> Pipeline | None:
     described = [created.get_filter(number) for number in range(created.get_nfilters())]
     filters = _filters([(code, values) for code, _, values, _ in described], size)
     return None if filters is None else Pipeline(filters, size)
-
-
-def _is_stored_as_read(dataset: h5py.Dataset) -> bool:
-    """Return whether the bytes of rows in the file are those of the array that h5py makes."""
-    dtype = dataset.dtype
-    if dtype.hasobject or dtype.subdtype is not None or not dtype.itemsize:
-        return False
-    stored: bool = dataset.id.get_type() == h5py.h5t.py_create(dtype, logical=True)
-    return stored
 
 
 def _filters(

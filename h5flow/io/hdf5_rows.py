@@ -17,7 +17,9 @@ Array = np.ndarray[Any, Any]
 
 
 def hdf5_rows(dataset: h5py.Dataset, *, is_changing: bool) -> HDF5Rows | None:
-    """Return the rows of a dataset; None where h5py makes Python's objects of what HDF5 reads.
+    """Return the rows of a dataset; None where h5py makes more of what HDF5 reads.
+
+    That is, objects of Python, and further axes where each row is an array of HDF5.
 
     Parameters
     ----------
@@ -25,7 +27,8 @@ def hdf5_rows(dataset: h5py.Dataset, *, is_changing: bool) -> HDF5Rows | None:
     is_changing : bool
         It may grow while the result is in use.
     """
-    if not dataset.shape or dataset.dtype.hasobject or not dataset.dtype.itemsize:
+    dtype = dataset.dtype
+    if not dataset.shape or dtype.hasobject or dtype.subdtype is not None or not dtype.itemsize:
         return None
     return HDF5Rows(dataset, is_changing=is_changing)
 
@@ -42,7 +45,7 @@ class HDF5Rows:
     Parameters
     ----------
     dataset : h5py.Dataset
-        Without objects of Python in its rows.
+        Without objects of Python in its rows, which are no arrays of HDF5.
     is_changing : bool
         It may grow while the result is in use.
     """
@@ -57,10 +60,10 @@ class HDF5Rows:
         self._shape: tuple[int, ...] | None = None if is_changing else dataset.shape
         self._row_shape: tuple[int, ...] = dataset.shape[1:]
         self._memory_type = h5py.h5t.py_create(self.dtype)
-        # of a table that does not grow, and of chunks of one length, made once
+        # Made once: of a table that does not grow, and of reads of one length.
         self._in_file = None if is_changing else dataset.id.get_space()
         self._in_memory: tuple[int, Any] = (-1, None)
-        # what is selected is theirs while a thread reads; HDF5 reads for one at a time anyway
+        # A dataspace holds one selection: threads take turns, as they do inside of HDF5 anyway.
         self._lock = threading.Lock()
 
     @property

@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from h5flow.io.chunk_index import has_plain_file
+from h5flow.io.chunk_index import has_plain_file, is_stored_as_read
 from h5flow.io.chunks import row_bytes
 from h5flow.io.descriptor import descriptor_of
 from h5flow.io.hdf5_rows import dataset_behind
@@ -111,23 +111,15 @@ def plain_rows(dataset: object, reads: int) -> PlainRows | None:
     dataset = dataset_behind(dataset)
     if reads < 2 or dataset is None or not hasattr(os, "pread"):
         return None
-    file, dtype = h5py.h5i.get_file_id(dataset.id), dataset.dtype
+    file = h5py.h5i.get_file_id(dataset.id)
     if file.get_intent() != h5py.h5f.ACC_RDONLY or not has_plain_file(dataset):
         return None
-    if dtype.hasobject or not dataset.size or not _lies_as_in_memory(dataset):
+    if not dataset.size or not is_stored_as_read(dataset):
         return None
     where = _addresses(dataset, reads * CHUNKS_PER_READ)
     if where is None:
         return None
-    return PlainRows(dataset.id, dtype, dataset.shape[1:], *where)
-
-
-def _lies_as_in_memory(dataset: h5py.Dataset) -> bool:
-    try:
-        in_memory = h5py.h5t.py_create(dataset.dtype, logical=True)
-    except TypeError:
-        return False
-    return bool(dataset.id.get_type() == in_memory)
+    return PlainRows(dataset.id, dataset.dtype, dataset.shape[1:], *where)
 
 
 def _addresses(dataset: h5py.Dataset, most: int) -> tuple[int, Int64Array] | None:

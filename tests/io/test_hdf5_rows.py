@@ -67,6 +67,12 @@ def test_of_objects_h5py_has_to_make_them(file: h5py.File) -> None:
     assert hdf5_rows(dataset, is_changing=False) is None
 
 
+def test_of_rows_that_are_arrays_of_hdf5_h5py_has_to_make_axes(file: h5py.File) -> None:
+    file.pop("data", None)
+    dataset = file.create_dataset("data", (4,), np.dtype(("f4", (3,))))
+    assert hdf5_rows(dataset, is_changing=False) is None
+
+
 def test_a_table_that_grows_is_read_to_its_end(file: h5py.File) -> None:
     file.pop("data", None)
     dataset = file.create_dataset("data", data=np.arange(3), maxshape=(None,))

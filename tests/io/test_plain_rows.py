@@ -91,6 +91,16 @@ def test_the_union_of_intervals_is_read_without_what_lies_between(path):
 
 
 @pytest.mark.usefixtures("far_apart")
+def test_rows_that_are_arrays_of_hdf5_are_read_far_apart(path):
+    rows = np.arange(3 * LENGTH, dtype="f4").reshape(LENGTH, 3)
+    with h5py.File(path, "w") as file:
+        file.create_dataset("rows", (LENGTH,), np.dtype(("f4", (3,))))[...] = rows
+    indices = np.arange(0, LENGTH, 50)
+    with h5py.File(path, "r") as file:
+        assert read_rows(file["rows"], indices).tolist() == rows[indices].tolist()
+
+
+@pytest.mark.usefixtures("far_apart")
 def test_scattered_rows_are_held_in_parts(path, monkeypatch):
     monkeypatch.setattr(reading, "LARGEST_READ_BYTES", 10 * ROW.itemsize)
     store(path, make_rows(), chunks=(2,))
