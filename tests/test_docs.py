@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from h5flow.cli.options import make_parser, option_names
 from h5flow.config import load_workflow
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
     ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
     ROOT / "CONTRIBUTING.md",
     *sorted((ROOT / "docs").glob("*.md")),
     ROOT / "examples" / "dimuon" / "README.md",
@@ -80,6 +82,19 @@ def test_links_lead_to_files(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
+def headings(page: Path) -> set[str]:
+    """Return the names by which links lead to the headings of a page."""
+    prose = BLOCK.sub("", page.read_text("utf-8"))
+    titles = re.findall(r"^#+ (.*)$", prose, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pages
+def test_links_into_pages_lead_to_headings(page: Path) -> None:
+    for target, heading in re.findall(r"\]\(([^)#:]*)#([\w-]+)\)", page.read_text("utf-8")):
+        assert heading in headings(page.parent / target if target else page), heading
+
+
 @pages
 def test_quotations_of_code_are_exact(page: Path) -> None:
     text = page.read_text("utf-8")
@@ -91,6 +106,13 @@ def test_quotations_of_code_are_exact(page: Path) -> None:
             node.name: node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)
         }
         assert block.strip() == ast.get_source_segment(source, defined[name])
+
+
+def test_the_page_of_commands_has_the_options_of_the_command() -> None:
+    text = (ROOT / "docs" / "command-line.md").read_text("utf-8")
+    table = text[text.index("| option |") : text.index("## Where the time went")]
+    on_page = set(re.findall(r"`(--?[a-z][\w-]*)", table))
+    assert on_page - {"-vv"} == set(option_names(make_parser(in_run=True)))
 
 
 def test_the_classes_of_the_readme_run(
