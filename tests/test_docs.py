@@ -108,6 +108,14 @@ def test_quotations_of_code_are_exact(page: Path) -> None:
         assert block.strip() == ast.get_source_segment(source, defined[name])
 
 
+def test_every_page_is_in_the_navigation_and_on_the_first_page() -> None:
+    found = sorted(path.name for path in (ROOT / "docs").glob("*.md"))
+    navigation = yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))["nav"]
+    first = (ROOT / "docs" / "index.md").read_text("utf-8")
+    assert sorted(name for entry in navigation for name in entry.values()) == found
+    assert sorted(["index.md", *re.findall(r"^\| \[.*\]\((.*)\)", first, re.M)]) == found
+
+
 def test_the_page_of_commands_has_the_options_of_the_command() -> None:
     text = (ROOT / "docs" / "command-line.md").read_text("utf-8")
     table = text[text.index("| option |") : text.index("## Where the time went")]
