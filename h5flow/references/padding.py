@@ -1,4 +1,4 @@
-"""Jagged rows as a rectangle: a masked array, zero where there is no row."""
+"""Linked rows as a rectangle: a masked array, zero where there is no row."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from h5flow.arrays import dtype_of
 from h5flow.errors import PaddingError
 
 if TYPE_CHECKING:
-    from h5flow.references.jagged import Jagged
     from h5flow.references.regions import Int64Array
 
 __all__ = [
@@ -21,39 +20,11 @@ __all__ = [
     "full_mask",
     "pad_cells",
     "rank_in_row",
-    "to_padded",
     "zero_rows",
 ]
 
 # One row of 10^5 references in a chunk of 65,536 makes 524 GB; jagged it is 0.17 GB.
 PADDING_BUDGET = 4 * 2**30
-
-
-def to_padded(rows: Jagged, *, budget: int | None = None) -> np.ma.MaskedArray[Any, Any]:
-    """Return jagged rows as a padded array.
-
-    Parameters
-    ----------
-    rows : Jagged
-        Linked rows of n parents.
-    budget : int, optional
-        The most bytes that data and mask may take; by default `PADDING_BUDGET`.
-
-    Returns
-    -------
-    numpy.ma.MaskedArray
-        Shape (n, w, ...), w the largest count but at least 1; see `pad_cells`.
-
-    Raises
-    ------
-    PaddingError
-        The result would take more than the budget.
-    """
-    counts = rows.counts
-    width = max(1, int(counts.max(initial=0)))
-    cells = np.repeat(np.arange(len(rows), dtype=np.int64) * width, counts)
-    cells += rank_in_row(rows.offsets)
-    return pad_cells((len(rows), width), cells, rows.values, budget=budget)
 
 
 def rank_in_row(offsets: Int64Array) -> Int64Array:
