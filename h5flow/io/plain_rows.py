@@ -9,20 +9,20 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
-import numpy.typing as npt
 
 from h5flow.io.chunk_index import has_plain_file, is_stored_as_read
 from h5flow.io.chunks import row_bytes
 from h5flow.io.descriptor import descriptor_of
 from h5flow.io.hdf5_rows import dataset_behind
 
-__all__ = ["PlainRows", "plain_rows"]
+if TYPE_CHECKING:
+    from h5flow.references.regions import Int64Array
 
-Int64Array = npt.NDArray[np.int64]
+__all__ = ["PlainRows", "plain_rows"]
 
 # Reading over a gap this wide costs less than one more call of the system.
 BLOCK_BYTES = 2**12

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from itertools import pairwise
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -15,11 +15,8 @@ from h5flow.io.chunks import row_bytes
 from h5flow.io.damage import DAMAGE, unreadable
 from h5flow.io.installed_filters import load_filters, unknown_filters, without_filters
 from h5flow.io.metering import count_read
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 from h5flow.io.plain_rows import PlainRows, plain_rows
-from h5flow.references.regions import join_intervals
+from h5flow.references.regions import Int64Array, join_intervals
 
 __all__ = [
     "RowSource",
@@ -33,7 +30,6 @@ __all__ = [
 ]
 
 Array = np.ndarray[Any, Any]
-Int64Array: TypeAlias = "npt.NDArray[np.int64]"
 
 # Reading over a gap this wide costs less than one more call into HDF5.
 BLOCK_BYTES = 2**16

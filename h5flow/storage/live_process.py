@@ -70,6 +70,7 @@ class LiveProcessStorage(Writer):
 
     def share(self, paths: Collection[str] | None = None, /) -> None:
         """Give HDF5 the rows that wait in memory: of these tables, of all with None."""
+        # Not as a writer that others read from: the file need not be in SWMR mode before `commit`.
         SingleProcessStorage.share(self, paths)
 
     def commit(self) -> None:
