@@ -357,7 +357,7 @@ def test_data_and_mask_are_the_librarys_own(backend: Backend) -> None:
     assert backend.owns(ours.mask)
     assert backend.owns(ours.filled(0))
     assert backend.owns(ours.count(axis=-1))
-    assert to_host(ours.data).tolist() == [[0.0, 2.0]] or to_host(ours.data)[0, 1] == 2.0
+    assert to_host(ours.data)[0, 1] == 2.0
 
 
 def test_single_values_become_numbers_of_python(backend: Backend) -> None:
