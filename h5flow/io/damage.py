@@ -9,18 +9,22 @@ from contextlib import contextmanager
 from h5flow.errors import FileFormatError, H5FlowError
 from h5flow.io.space import is_out_of_space
 
-__all__ = ["DAMAGE", "damage_named", "unreadable"]
+__all__ = ["DAMAGE", "damage_named", "reason_of", "unreadable"]
 
 # What h5py raises where it finds something else than it expects. Which one depends on where in the
 # structure that is: wrong types, texts and sizes come as TypeError, ValueError or OverflowError.
 DAMAGE = (KeyError, OSError, RuntimeError, TypeError, ValueError, ArithmeticError)
 
 
+def reason_of(error: BaseException) -> str:
+    """Return what an error says: a ``KeyError`` by itself would put that in quotation marks."""
+    return str(error.args[0] if isinstance(error, KeyError) and error.args else error)
+
+
 def unreadable(what: str, error: BaseException) -> FileFormatError:
     """Return the error for something in a file that HDF5 cannot read."""
-    reason = error.args[0] if isinstance(error, KeyError) and error.args else error
     return FileFormatError(
-        f"{what} cannot be read: {reason}",
+        f"{what} cannot be read: {reason_of(error)}",
         advice="The file is damaged there, or was written with a filter that is not installed.",
     )
 

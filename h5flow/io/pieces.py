@@ -9,7 +9,7 @@ from typing import TypeAlias
 import h5py
 
 from h5flow.io.chunks import row_bytes
-from h5flow.io.damage import DAMAGE
+from h5flow.io.damage import DAMAGE, reason_of
 from h5flow.io.direct_reading import direct_rows
 from h5flow.io.packing.fletcher import CHECKSUM_BYTES
 from h5flow.io.workers import Workers
@@ -59,7 +59,7 @@ def unreadable_pieces(dataset: h5py.Dataset) -> Iterator[tuple[str, str]]:
         parts = list(pieces(dataset))
         read = _reader(dataset)
     except DAMAGE as error:
-        yield "all rows", _reason(error)
+        yield "all rows", reason_of(error)
         return
     for part in parts:
         reason = _reason_not_to_read(read, part)
@@ -92,9 +92,5 @@ def _reason_not_to_read(read: Callable[[Part], object], part: Part) -> str | Non
     try:
         read(part)
     except (*DAMAGE, MemoryError) as error:
-        return _reason(error)
+        return reason_of(error)
     return None
-
-
-def _reason(error: BaseException) -> str:
-    return str(error.args[0] if isinstance(error, KeyError) and error.args else error)
