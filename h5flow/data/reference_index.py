@@ -53,9 +53,8 @@ class ReferenceIndex:
         offsets = np.zeros(len(rows) + 1, np.int64)
         np.cumsum(ends - begins, out=offsets[1:])
         found, first, last = read_union(self.children, begins, ends)
-        if not len(found):
-            return Followed(offsets, found.astype(np.int64))
         filled = np.flatnonzero(ends > begins)
+        # Read one after the other, without gaps, repeats or overlaps: that is the result.
         if len(found) == offsets[-1] and (begins[filled][1:] >= ends[filled][:-1]).all():
             return Followed(offsets, found.astype(np.int64))
         begins[filled] = places_in(first, last, begins[filled])

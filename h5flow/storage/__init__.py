@@ -9,7 +9,7 @@ from h5flow.storage.protocol import Storage
 
 __all__ = ["Storage", "storage_of_run", "storages"]
 
-# What writes the file of a run where a script's file would be written by the other.
+# To the storage that a script would have, the one that a run has in its place.
 RUNS = {"single_process": "live_process"}
 
 storages: Registry[Callable[..., Storage]] = Registry(
