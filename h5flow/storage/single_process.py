@@ -268,6 +268,13 @@ class SingleProcessStorage:
             raise NoSuchDatasetError(f"there is no dataset {path} in {self.path}")
         if table.missing_filters:
             raise without_filters(f"{path} in {self.path} cannot be written", table.missing_filters)
+        if table.dtype.subdtype is not None:
+            raise DataError(
+                f"the rows of {path} in {self.path} are arrays of HDF5 "
+                f"({table.dtype.base}{list(table.dtype.shape)}), which h5flow reads, but does not "
+                "write",
+                advice="Write to a dataset that h5flow creates instead.",
+            )
         self._direct.leave((path,))
         return table
 

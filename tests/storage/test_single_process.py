@@ -72,6 +72,18 @@ def test_a_batch_grows_writes_links_and_describes(storage: SingleProcessStorage)
     assert storage.attributes("/x") == {"unit": "cm"}
 
 
+def test_rows_that_are_arrays_of_hdf5_are_not_written(tmp_path: Path):
+    path = tmp_path / "foreign.h5"
+    with h5py.File(path, "w", libver=("v110", "latest")) as file:
+        file.create_dataset("x/data", (1,), np.dtype(("f4", (3,))), maxshape=(None,), chunks=(4,))
+    storage = SingleProcessStorage(path)
+    with pytest.raises(DataError, match=r"arrays of HDF5 \(float32\[3\]\)"):
+        storage.apply(Batch(writes=[Write("/x/data", slice(1, 2), np.ones((1, 3), "f4"))]))
+    storage.close()
+    with h5py.File(path) as file:
+        assert file["x/data"].shape == (1,)
+
+
 def test_regions_of_rows_that_are_linked_again_hold_both(storage: SingleProcessStorage):
     storage.apply(Batch(creates=link_tables()))
     storage.apply(Batch(links=[link((0, 0), (1, 1))]))
