@@ -9,6 +9,7 @@ import numpy as np
 
 from h5flow.arrays import DeviceRows, array_in, is_device_array
 from h5flow.backends import owner_of
+from h5flow.references.padding import masked_rows
 
 __all__ = ["download", "selection_on_host", "sequence_like", "to_host"]
 
@@ -144,7 +145,7 @@ def _masked_rows(value: Any, row_mask: Array, moved: Iterator[Array]) -> Any:
     rows = np.zeros(value.shape, value.dtype)
     mask = np.zeros(value.shape, np.ma.make_mask_descr(value.dtype))
     _fill_rows(rows, mask, value, moved, row_mask)
-    return np.ma.MaskedArray(rows, mask=mask, keep_mask=False)
+    return masked_rows(rows, mask)
 
 
 def _fill_rows(

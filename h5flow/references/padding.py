@@ -18,6 +18,7 @@ __all__ = [
     "PADDING_BUDGET",
     "check_budget",
     "full_mask",
+    "masked_rows",
     "pad_cells",
     "rank_in_row",
     "zero_rows",
@@ -78,8 +79,18 @@ def pad_cells(
         masked[cells] = False
         data = data.reshape(shape + tail)
         mask = full_mask(masked, tail, values.dtype).reshape(data.shape)
-    # keep_mask would combine it with an empty one, field by field.
-    return np.ma.MaskedArray(data, mask=mask, keep_mask=False)
+    return masked_rows(data, mask)
+
+
+def masked_rows(
+    data: np.ndarray[Any, Any], mask: np.ndarray[Any, Any]
+) -> np.ma.MaskedArray[Any, Any]:
+    """Return rows with a whole mask of theirs, neither of them copied."""
+    # NumPy gives structured rows its fill value of 1e20 at once, which is too much for a field of
+    # f2: it warns of an overflow in rows that have none.
+    with np.errstate(over="ignore"):
+        # keep_mask would combine it with an empty one, field by field.
+        return np.ma.MaskedArray(data, mask=mask, keep_mask=False)
 
 
 def full_mask(

@@ -70,6 +70,12 @@ def test_arrays_of_variable_length_are_empty_where_masked():
     assert padded.data[1, 0].tolist() == [1, 2]
 
 
+@pytest.mark.parametrize("dtype", [[("x", "f2")], [("at", [("x", "f2", (2,))]), ("n", "i4")]])
+def test_fields_of_half_floats_are_padded_without_a_warning(dtype):
+    padded = to_padded(jagged([1, 0], np.ones(1, dtype)))  # warnings are errors here
+    assert padded.data.tobytes() == np.ones(1, dtype).tobytes() + np.zeros(1, dtype).tobytes()
+
+
 def test_padding_beyond_the_budget_names_the_jagged_layout():
     counts = np.zeros(65_536, np.int64)
     counts[17] = 100_000
