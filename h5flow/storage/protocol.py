@@ -149,8 +149,11 @@ class Storage(Protocol):
         """
         ...
 
-    def delete(self, path: str, /) -> None:
-        """Remove the object at `path`. Collective."""
+    def delete(self, *paths: str) -> None:
+        """Remove the objects at `paths`, in this order. Collective.
+
+        In a file that lasts through kills all of them go at once: no one finds half of them.
+        """
         ...
 
     def share(self, paths: Collection[str] | None = None, /) -> None:

@@ -144,8 +144,8 @@ class SingleProcessStorage:
             self._direct.leave((path,))
         return self._direct.rows(path, self.table(path))
 
-    def delete(self, path: str, /) -> None:
-        """Remove the object at `path`, and groups that are empty without it.
+    def delete(self, *paths: str) -> None:
+        """Remove the objects at `paths`, and groups that are empty without them.
 
         Of a group that holds other objects the metadata are removed, of a link what it leads to
         is left as it is. Harmless where nothing is.
@@ -154,9 +154,10 @@ class SingleProcessStorage:
             self._undo.is_void = True
         self._flush_tables()
         self._tables = {}
-        self._linked.forget(path)
         self._direct.forget()
-        remove_object(self._file, path)
+        for path in paths:
+            self._linked.forget(path)
+            remove_object(self._file, path)
 
     def share(self, paths: Collection[str] | None = None, /) -> None:
         """Give HDF5 the rows that wait in memory: of these tables, of all with None."""

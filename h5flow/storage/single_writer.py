@@ -146,10 +146,10 @@ class SingleWriterStorage:
         if error is not None:
             raise error
 
-    def delete(self, path: str, /) -> None:
-        """Remove the object at `path`. Collective."""
+    def delete(self, *paths: str) -> None:
+        """Remove the objects at `paths`, all at once. Collective."""
         if self._writer is not None:
-            self._writer.delete(path)
+            self._writer.delete(*paths)
 
     def share(self, paths: Collection[str] | None = None, /) -> None:
         """Have what was applied where every rank can read it, after `refresh`. Collective."""

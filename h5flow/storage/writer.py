@@ -54,18 +54,24 @@ class Writer(SingleProcessStorage):
         self._leave_reading()
         super().apply(batch)
 
-    def delete(self, path: str, /) -> None:
-        """Remove the object at `path`."""
+    def delete(self, *paths: str) -> None:
+        """Remove the objects at `paths`, all at once: half of a dataset would be another one."""
         self._leave_reading()
         if not self._file.swmr_mode:
-            super().delete(path)
+            super().delete(*paths)
             self._lasting.renew(self._find_again)
             return
-        self._linked.forget(path)
         if self._undo is not None:
             self._undo.is_void = True
+
+        def remove(file: h5py.File) -> None:
+            for path in paths:
+                remove_object(file, path)
+
+        for path in paths:
+            self._linked.forget(path)
         with full_disk_named(self.path):
-            self._remove_at_once(lambda file: remove_object(file, path))
+            self._remove_at_once(remove)
 
     def go_back(self) -> None:
         """Undo what was applied since the mark.

@@ -144,10 +144,10 @@ class StorageOnRank:
             answer = str(error).encode()
         return any(self._communicator.exchange(answer))
 
-    def delete(self, path: str) -> None:
-        """Remove the object at `path`."""
+    def delete(self, *paths: str) -> None:
+        """Remove the objects at `paths`."""
         self.meet()
-        self.storage.delete(path)
+        self.storage.delete(*paths)
 
     def flush(self) -> None:
         """Write everything to the file."""

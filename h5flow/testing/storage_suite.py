@@ -253,7 +253,7 @@ def what_is_deleted_is_gone(ours: StorageOnRank) -> None:
     ours.apply(Batch(attributes=[SetAttributes("/events", {"kept": 1})]))
     ours.show()
     assert ours.table(HITS).shape == (0,)
-    ours.delete(HITS)
+    ours.delete(HITS, "/hits", "/never/there")
     ours.delete("/never/there")
     ours.show()
     assert ours.describe(HITS) is None

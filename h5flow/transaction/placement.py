@@ -134,14 +134,9 @@ class Placement:
 
     def delete(self, paths: Sequence[str], tag: Tag) -> None:
         """Remove objects. Collective."""
-
-        def remove() -> None:
-            for path in paths:
-                self._storage.delete(path)
-
         self.queue.drain(tag.iteration, {}, paths)
         self.watched.difference_update(paths)
-        self._channel.conclude(tag, remove)
+        self._channel.conclude(tag, lambda: self._storage.delete(*paths))
         self._catalogue.removed(paths)
         self._keep_watched_readable(tag)
 

@@ -25,6 +25,7 @@ from h5flow.io.edit import edit_at_once
 from h5flow.io.superblock import HEAD_BYTES, closed_head, lookup3, read_superblock
 from h5flow.journal.checkpoint import PLACES, Checkpoint, pack, read_checkpoint, unpack
 from h5flow.modules import H5FlowDatasetLoopGenerator
+from h5flow.storage import writer as writer_module
 from h5flow.testing.ranks import run_on_ranks
 
 MakeWorkflow = Callable[..., dict[str, Any]]
@@ -480,6 +481,58 @@ for n in range(1, 50):
     file.flush()
 os.kill(os.getpid(), signal.SIGKILL)
 """
+
+
+class Nests(H5FlowStage):
+    """Makes a dataset, and another below its group."""
+
+    class_version = "1"
+
+    def init(self, source_name: str) -> None:
+        for name in ("scratch", "scratch/kept", "last"):
+            self.data_manager.create_dset(name, "i8")
+            self.data_manager.create_ref(source_name, name)
+
+    def run(self, source_name: str, source_slice: slice, cache: dict[str, Any]) -> None:
+        of_source = np.arange(source_slice.start, source_slice.stop)
+        for name in ("scratch", "scratch/kept", "last"):
+            rows = self.data_manager.reserve_data(name, len(of_source))
+            self.data_manager.write_data(name, rows, of_source)
+            pairs = np.stack([of_source, np.arange(rows.start, rows.stop)], axis=1)
+            self.data_manager.write_ref(source_name, name, pairs)
+
+
+def test_a_run_that_is_stopped_at_any_edit_of_dropping_drops_whole_datasets_and_no_others(
+    events: Path, workflow: MakeWorkflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dropped = workflow(Nests, generator=LOOP, drop=["scratch", "last"])
+    request = RunRequest((dropped,), "whole.h5", "in.h5", strict=True, checkpoint_every=0)
+    execute(request)
+    whole, edits, edit = file_contents("whole.h5"), 0, writer_module.edit_at_once
+    assert "scratch/kept/data" in whole
+    assert "scratch/data" not in whole
+    for stop_at in range(100):
+        output, edits = f"{stop_at}.h5", 0
+
+        def edit_or_stop(path: Path, stop_at: int = stop_at) -> Any:
+            nonlocal edits
+            edits += 1
+            if edits > stop_at:
+                raise Mistake
+            return edit(path)
+
+        monkeypatch.setattr(writer_module, "edit_at_once", edit_or_stop)
+        stopped = False
+        try:
+            execute(replace(request, output=output))
+        except Mistake:
+            stopped = True
+        monkeypatch.setattr(writer_module, "edit_at_once", edit)
+        execute(replace(request, output=output, resume=True))
+        assert file_contents(output) == whole, stop_at
+        if not stopped:
+            break
+    assert stop_at >= 2  # an edit for each that is dropped
 
 
 def test_a_file_whose_writer_was_killed_opens_again(tmp_path: Path) -> None:
