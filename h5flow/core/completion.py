@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
+from pathlib import Path
 
 from h5flow.data.layout import RECORDS
+from h5flow.errors import UsageError
 from h5flow.events import Observer, Published
 from h5flow.io.edit import finish_edit
 from h5flow.io.open_file import open_file
-from h5flow.journal.working_file import WorkingFile
+from h5flow.journal.lock import Lock
+from h5flow.journal.working_file import LOCK_SUFFIX, WorkingFile
 
-__all__ = ["publish", "publish_left"]
+__all__ = ["forget_left_lock", "publish", "publish_left"]
 
 
 def publish(working: WorkingFile, output: str, begin: float, observe: Observer) -> None:
@@ -26,6 +30,18 @@ def publish(working: WorkingFile, output: str, begin: float, observe: Observer) 
     size = working.working_path.stat().st_size
     working.publish()
     observe(Published(output, size, time.perf_counter() - begin))
+
+
+def forget_left_lock(output: str) -> None:
+    """Remove the lock of a run that was killed when its output had its name.
+
+    It stays where another run holds it, or where nothing may be removed: the output is whole.
+    """
+    path = Path(output).resolve()
+    lock = path.with_name(path.name + LOCK_SUFFIX)
+    if lock.exists():
+        with suppress(UsageError, OSError):
+            Lock(lock, path).release()
 
 
 def publish_left(output: str, observe: Observer) -> str:

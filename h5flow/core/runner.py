@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from h5flow.config.workflow import Workflow
 from h5flow.core.checkpoints import Saver
-from h5flow.core.completion import publish_left
+from h5flow.core.completion import forget_left_lock, publish_left
 from h5flow.core.preparation import Preparation, prepare
 from h5flow.core.ranks import one_voice, open_channel
 from h5flow.core.request import Recorder, RunRequest, RunSummary
@@ -169,7 +169,7 @@ def execute(
             watch = _recorded(channel, observe if channel.rank == 0 else ignore_event, recorder)
             prepared = prepare(request, channel)
             if prepared.plan.is_done:
-                return RunSummary(prepared.plan.output, "", nothing_to_do=True)
+                return _nothing_to_do(prepared)
             if prepared.plan.is_complete:
                 return _publish(prepared, watch)
             with open_output(prepared, watch) as output:
@@ -203,6 +203,12 @@ def execute(
         seconds=time.perf_counter() - begin,
         skipped=tuple(chunk for record in done for chunk in record.skipped),
     )
+
+
+def _nothing_to_do(prepared: Preparation) -> RunSummary:
+    output = prepared.plan.output
+    prepared.channel.by_first("looking for a lock", lambda: forget_left_lock(output))
+    return RunSummary(output, "", nothing_to_do=True)
 
 
 def _publish(prepared: Preparation, observe: Observer) -> RunSummary:

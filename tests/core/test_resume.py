@@ -201,6 +201,15 @@ def test_without_a_run_that_did_not_end_it_begins(
     assert file_contents("out.h5") == whole
 
 
+def test_a_lock_that_is_left_beside_a_finished_output_is_removed(
+    request_of: Callable[..., RunRequest], whole: Any
+) -> None:
+    left = Path("whole.h5.lock")
+    left.write_text("process 1 on a machine")
+    assert execute(request_of("whole.h5", resume=True)).nothing_to_do
+    assert not left.exists()
+
+
 def test_where_the_output_is_there_nothing_is_done(
     request_of: Callable[..., RunRequest], whole: Any
 ) -> None:
