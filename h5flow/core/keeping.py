@@ -69,10 +69,6 @@ class Keeper:
         """Whether all hooks have ended before the run was stopped."""
         return self.start is not None and self.start.is_finished
 
-    def was_there(self, path: str) -> bool:
-        """Whether a table was there when the run that was stopped had ended all hooks."""
-        return self.start is not None and self.is_finished and path in self.start.lengths
-
     def begin(self) -> Mapping[str, int]:
         """Return the lengths of all tables before `init`, as they are or were."""
         if self.start is not None:

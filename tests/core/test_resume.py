@@ -511,6 +511,15 @@ class Nests(H5FlowStage):
             self.data_manager.write_ref(source_name, name, pairs)
 
 
+def test_a_name_that_every_workflow_drops_does_not_take_what_lies_below_it(
+    events: Path, workflow: MakeWorkflow
+) -> None:
+    run([workflow(Nests), workflow()], "out.h5", "in.h5", drop="scratch", strict=True)
+    found = file_contents("out.h5")
+    assert "scratch/data" not in found
+    assert "scratch/kept/data" in found
+
+
 def test_a_run_that_is_stopped_at_any_edit_of_dropping_drops_whole_datasets_and_no_others(
     events: Path, workflow: MakeWorkflow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
