@@ -23,7 +23,7 @@ from h5flow.core.preparation import Preparation, prepare
 from h5flow.core.ranks import open_channel
 from h5flow.core.request import RunRequest
 from h5flow.core.seating import Seating
-from h5flow.data.layout import clean_name
+from h5flow.data.layout import clean_name, data_path
 from h5flow.data.linked_tables import LinkedTables
 from h5flow.errors import (
     ConfigError,
@@ -375,9 +375,9 @@ class H5FlowManager:
         for resource in self._parts.resources:
             self._hooks.call(resource, "finish", where, source)
         if self._dropped():
-            going = {clean_name(name) for name in self._dropped()}
-            there = going.intersection(self._tables.inventory.datasets)
-            self._output.rendezvous.deleted.update(there)  # the checkpoint remembers them
+            names = self._tables.inventory.datasets
+            going = (data_path(name) for name in self._dropped() if clean_name(name) in names)
+            self._output.rendezvous.deleted.update(going)  # the checkpoint remembers them
             self._keeper.before_drop(self._result)
 
     def _dropped(self) -> tuple[str, ...]:
@@ -387,7 +387,7 @@ class H5FlowManager:
         for name in self._dropped():
             names = self._tables.inventory.datasets
             deleted = self._output.rendezvous.deleted
-            if clean_name(name) not in names and clean_name(name) in deleted:
+            if clean_name(name) not in names and data_path(name) in deleted:
                 # Gone with an earlier workflow, or before the run was stopped. Its group may be
                 # left, with datasets below: as a plain group it would take them with it.
                 continue

@@ -69,7 +69,7 @@ class Rendezvous:
         self.judged: dict[str, str] = {}
         #: While what was done once is done again: the lengths of tables, as they were then.
         self._again: dict[str, int] | None = None
-        #: Datasets and groups that were deleted: HDF5 keeps their space.
+        #: Names that were deleted, and the paths that went with them: HDF5 keeps their space.
         self.deleted: set[str] = set()
         channel.communicator.announce_with(self.announce_collective)
 
@@ -388,7 +388,7 @@ class Rendezvous:
         paths = self._questions.answer("delete", name, self._tag)
         if paths:
             self._placement.delete(paths, self._tag)
-            self.deleted.add(name)
+            self.deleted.update((name, *paths))
         return bool(paths)
 
     def _speak_judgement(self) -> None:

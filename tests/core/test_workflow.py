@@ -344,6 +344,36 @@ def test_by_option_a_name_is_dropped_after_each_config_without_a_warning(
     assert "hits/data" not in datasets("out.h5")
 
 
+def test_by_option_a_group_is_dropped_after_each_config_with_what_that_has_made(
+    events: Path, workflow: MakeWorkflow
+) -> None:
+    class Scribbles(H5FlowStage):
+        def init(self, source_name: str) -> None:
+            for part in ("a", "b"):
+                self.data_manager.create_dset(f"tmp/{part}", "i8")
+
+    run([workflow(Scribbles), workflow(Scribbles)], "out.h5", "in.h5", drop="tmp", strict=True)
+    with h5py.File("out.h5") as file:
+        assert "tmp" not in file
+
+
+def test_what_lies_below_a_dataset_that_a_stage_has_deleted_stays_where_that_is_dropped(
+    events: Path, workflow: MakeWorkflow
+) -> None:
+    class Deletes(H5FlowStage):
+        def init(self, source_name: str) -> None:
+            self.data_manager.create_dset("tmp", "i8")
+            self.data_manager.create_dset("tmp/kept", "i8")
+
+        def finish(self, source_name: str) -> None:
+            self.data_manager.delete("tmp")
+
+    run(workflow(Deletes, drop="tmp"), "out.h5", "in.h5", strict=True)
+    with h5py.File("out.h5") as file:
+        assert "tmp/data" not in file
+        assert "tmp/kept/data" in file
+
+
 def test_a_name_that_is_not_there_to_drop_is_mentioned(
     events: Path, workflow: MakeWorkflow
 ) -> None:

@@ -72,7 +72,7 @@ def test_arrays_of_variable_length_are_empty_where_masked():
 
 @pytest.mark.parametrize("dtype", [[("x", "f2")], [("at", [("x", "f2", (2,))]), ("n", "i4")]])
 def test_fields_of_half_floats_are_padded_without_a_warning(dtype):
-    padded = to_padded(jagged([1, 0], np.ones(1, dtype)))  # warnings are errors here
+    padded = padded_rows([1, 0], np.ones(1, dtype))  # warnings are errors here
     assert padded.data.tobytes() == np.ones(1, dtype).tobytes() + np.zeros(1, dtype).tobytes()
 
 
