@@ -12,6 +12,7 @@ from h5flow.events import Observer, Published
 from h5flow.io.edit import finish_edit
 from h5flow.io.open_file import open_file
 from h5flow.journal.lock import Lock
+from h5flow.journal.provenance import RunRecord, read_records
 from h5flow.journal.working_file import LOCK_SUFFIX, WorkingFile
 
 __all__ = ["forget_left_lock", "publish", "publish_left"]
@@ -44,8 +45,21 @@ def forget_left_lock(output: str) -> None:
             Lock(lock, path).release()
 
 
-def publish_left(output: str, observe: Observer) -> str:
-    """Publish what a run has left that was killed when all was written; returns the ``run_id``.
+def publish_left(output: str, observe: Observer, workflows: int) -> tuple[str, list[RunRecord]]:
+    """Publish what a run has left that was killed when all was written.
+
+    Parameters
+    ----------
+    output : str
+        As the user named it.
+    workflows : int
+        Of the command.
+
+    Returns
+    -------
+    run_id : str
+    records : list of RunRecord
+        What the run has recorded of each workflow.
 
     Raises
     ------
@@ -58,7 +72,8 @@ def publish_left(output: str, observe: Observer) -> str:
         finish_edit(working.working_path)
         with open_file(working.working_path, "r") as file:
             run_id = str(file[RECORDS].attrs["run_id"])
+            records = read_records(file)[-workflows:]
         publish(working, output, begin, observe)
     finally:
         working.keep()
-    return run_id
+    return run_id, records

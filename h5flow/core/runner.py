@@ -194,15 +194,7 @@ def execute(
         raise
     finally:
         channel.close()
-    return RunSummary(
-        output=prepared.plan.output,
-        run_id=run_id,
-        configs=tuple(record.config for record in done),
-        chunks=tuple(record.chunks for record in done),
-        rows=tuple(record.rows for record in done),
-        seconds=time.perf_counter() - begin,
-        skipped=tuple(chunk for record in done for chunk in record.skipped),
-    )
+    return _summary(prepared.plan.output, run_id, done, time.perf_counter() - begin)
 
 
 def _nothing_to_do(prepared: Preparation) -> RunSummary:
@@ -213,9 +205,25 @@ def _nothing_to_do(prepared: Preparation) -> RunSummary:
 
 def _publish(prepared: Preparation, observe: Observer) -> RunSummary:
     """Publish what a run has left that is whole."""
-    output = prepared.plan.output
-    run_id = prepared.channel.by_first("publishing", lambda: publish_left(output, observe))
-    return RunSummary(output, run_id)
+    output, workflows = prepared.plan.output, len(prepared.planned)
+    run_id, done = prepared.channel.by_first(
+        "publishing", lambda: publish_left(output, observe, workflows)
+    )
+    return _summary(output, run_id, done)
+
+
+def _summary(
+    output: str, run_id: str, done: Sequence[RunRecord], seconds: float = 0.0
+) -> RunSummary:
+    return RunSummary(
+        output=output,
+        run_id=run_id,
+        configs=tuple(record.config for record in done),
+        chunks=tuple(record.chunks for record in done),
+        rows=tuple(record.rows for record in done),
+        seconds=seconds,
+        skipped=tuple(chunk for record in done for chunk in record.skipped),
+    )
 
 
 def _recorded(channel: Channel, observe: Observer, recorder: Recorder | None) -> Observer:

@@ -247,6 +247,27 @@ def test_a_run_that_was_killed_goes_on_with_what_it_left_out(
     assert file_contents("out.h5") == file_contents("expected.h5")
 
 
+@LEFT_OUT
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_run_that_was_killed_before_its_output_had_its_name_says_what_it_left_out(
+    request_of: Callable[..., RunRequest], monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    request = request_of(Writes, Fails)
+    uninterrupted = execute(replace(request, output="expected.h5"))
+
+    def killed(new: Path, path: Path) -> None:
+        raise OSError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("h5flow.journal.working_file.put_in_place", killed)
+        with pytest.raises(H5FlowError, match="complete in"):
+            execute(request)
+    summary = on_ranks(size, replace(request, resume=True))
+    assert Path("out.h5").exists()
+    assert summary.skipped == uninterrupted.skipped
+    assert (summary.chunks, summary.rows) == (uninterrupted.chunks, uninterrupted.rows)
+
+
 @pytest.mark.parametrize("size", [1, 2])
 def test_without_it_the_run_ends(request_of: Callable[..., RunRequest], size: int) -> None:
     with pytest.raises(HookError, match="Mistake: at 4"):
