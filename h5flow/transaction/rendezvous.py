@@ -69,6 +69,7 @@ class Rendezvous:
         self.judged: dict[str, str] = {}
         #: While what was done once is done again: the lengths of tables, as they were then.
         self._again: dict[str, int] | None = None
+        self._made_again: set[str] = set()
         #: Names that were deleted, and the paths that went with them: HDF5 keeps their space.
         self.deleted: set[str] = set()
         channel.communicator.announce_with(self.announce_collective)
@@ -196,7 +197,8 @@ class Rendezvous:
         """Let hooks do again what the file has of them already.
 
         They are given the rows that they were given then; what they write is in the file, and is
-        left out.
+        left out, as is what they delete. What they make and was deleted later is removed again.
+        Collective.
 
         Parameters
         ----------
@@ -208,6 +210,11 @@ class Rendezvous:
             yield
         finally:
             self._again = None
+            gone, self._made_again = self._made_again & self.deleted, set()
+        # made by the hooks and deleted later on
+        self.begin(Tag(hook="going on from a checkpoint"))
+        self.remove(tuple(sorted(gone)))
+        self.end()
 
     # -- queueing -------------------------------------------------------------------------------
 
@@ -340,7 +347,9 @@ class Rendezvous:
             if isinstance(act, Reserve):
                 return self._reserve(act, turn.ranks)
             if isinstance(act, Extend):
-                self.catalogue.grow(act.path, act.stop)
+                # the loop may have let the source grow since, from which the hook has the length
+                if self._again is None or act.path in self._made_again:
+                    self.catalogue.grow(act.path, act.stop)
             elif isinstance(act, Create):
                 self._create(act.tables)
             elif isinstance(act, Ask):
@@ -371,6 +380,8 @@ class Rendezvous:
         missing = [table for table in tables if self.catalogue.find(table.path) is None]
         if missing:
             self._placement.create(missing, self._tag)
+            if self._again is not None:
+                self._made_again.update(table.path for table in missing)
         self.catalogue.ever_linked.update(
             table.path for table in tables if "ref_region0" in table.attributes
         )
@@ -386,6 +397,9 @@ class Rendezvous:
     def _delete(self, name: str) -> bool:
         self._placement.flush(Flush(self._tag))
         paths = self._questions.answer("delete", name, self._tag)
+        if self._again is not None:
+            # it is gone, or what has the name now was made after it
+            return bool(paths) or name in self.deleted
         if paths:
             self._placement.delete(paths, self._tag)
             self.deleted.update((name, *paths))

@@ -417,6 +417,86 @@ def test_a_generator_goes_on_from_its_state(
         assert file["rows/data"][:].tolist() == [10 * n + k for n in range(7) for k in range(3)]
 
 
+class Tidies(H5FlowStage):
+    """Deletes what was there and makes it anew, and what it needs no more."""
+
+    class_version = "1"
+    fail_at: int | None = None
+
+    def init(self, source_name: str) -> None:
+        if self.data_manager.dset_exists("hits"):
+            self.data_manager.delete("hits")
+        self.data_manager.create_dset("hits", "i8")
+        self.data_manager.create_dset("scratch", "i8")
+        self.data_manager.create_ref(source_name, "scratch")
+
+    def run(self, source_name: str, source_slice: slice, cache: dict[str, Any]) -> None:
+        if source_slice.start == self.fail_at:
+            raise Mistake
+        if not len(cache[source_name]):
+            return
+        rows = self.data_manager.reserve_data("hits", 1)
+        self.data_manager.write_data("hits", rows, [source_slice.start])
+        if source_slice.start == 2:
+            self.data_manager.delete("scratch")
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("fail_at", [2, 6, 8])
+def test_what_init_deletes_and_makes_is_not_deleted_and_made_again(
+    events: Path, workflow: MakeWorkflow, monkeypatch: pytest.MonkeyPatch, fail_at: int, ranks: int
+) -> None:
+    content = workflow(Tidies, generator=LOOP)
+    request = RunRequest((content,), "whole.h5", "in.h5", strict=True, checkpoint_every=0)
+    execute(request)
+    monkeypatch.setattr(Tidies, "fail_at", fail_at)
+    request = replace(request, output="out.h5")
+    with pytest.raises(HookError):
+        execute(request)
+    monkeypatch.setattr(Tidies, "fail_at", None)
+    request = replace(request, resume=True)
+    run_on_ranks(ranks, lambda ours: execute(request, communicator=ours))
+    assert file_contents("out.h5") == file_contents("whole.h5")
+
+
+class Marks(H5FlowStage):
+    """Has a row for each of the source's: of those that are there, and of each chunk."""
+
+    class_version = "1"
+    fail_at: int | None = None
+
+    def init(self, source_name: str) -> None:
+        self.data_manager.create_dset("marks", "i8")
+        length = len(self.data_manager.get_dset(source_name))
+        self.data_manager.reserve_data("marks", slice(0, length))
+
+    def run(self, source_name: str, source_slice: slice, cache: dict[str, Any]) -> None:
+        if source_slice.start == self.fail_at:
+            raise Mistake
+        if source_slice.start < 9:
+            self.data_manager.reserve_data("marks", source_slice)
+
+    def finish(self, source_name: str) -> None:
+        if self.fail_at == -1:
+            raise Mistake
+
+
+@pytest.mark.parametrize("fail_at", [6, 12, -1])
+def test_init_reserves_no_rows_for_what_the_loop_has_made_since(
+    working_directory: Path, workflow: MakeWorkflow, monkeypatch: pytest.MonkeyPatch, fail_at: int
+) -> None:
+    content = workflow(Marks, generator=Counter, source="rows")
+    request = RunRequest((content,), "whole.h5", checkpoint_every=0)
+    execute(request)
+    monkeypatch.setattr(Marks, "fail_at", fail_at)
+    request = replace(request, output="out.h5")
+    with pytest.raises(HookError):
+        execute(request)
+    monkeypatch.setattr(Marks, "fail_at", None)
+    execute(replace(request, resume=True))
+    assert file_contents("out.h5") == file_contents("whole.h5")
+
+
 def test_a_generator_without_a_state_leaves_nothing(
     working_directory: Path, workflow: MakeWorkflow
 ) -> None:
