@@ -199,7 +199,7 @@ def test_writing_small_tables(compare: Compare, sizes: Sizes, memory: Path) -> N
         floor=by_h5py,
         floor_is="h5py",
         subject=by_storage,
-        goal=0.5,
+        goal=0.3,
     )
     with h5py.File(memory / "storage.h5") as file:
         assert all(file[path][:].tobytes() == rows.tobytes() for path in tables)
